@@ -1,0 +1,256 @@
+"""Files on disk and in object stores, by URI, with atomic writes and errors that say what to do.
+
+A local path and a ``file://`` URI are the same place. Credentials come from the environment, as botocore and fsspec
+read them (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ``AWS_PROFILE``, an instance role …): never from a pipeline file.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob as globbing
+import os
+import posixpath
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.core import url_to_fs
+
+from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
+
+#: botocore's names of failures that another try cannot mend.
+_CREDENTIAL_ERRORS = ("NoCredentialsError", "PartialCredentialsError", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+                      "AccessDenied", "ExpiredToken", "TokenRefreshRequired", "ProfileNotFound")  # fmt: skip
+_CONNECTION_ERRORS = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
+                      "ClientConnectorError", "ClientConnectorDNSError", "ServerDisconnectedError", "ServerTimeoutError",
+                      "ClientPayloadError", "IncompleteRead", "FSTimeoutError")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as its store lists it. ``etag`` is the store's version; for local files size and time of change."""
+
+    uri: str
+    bytes: int
+    etag: str
+
+
+def scheme_of(uri: str) -> str:
+    """``file`` for plain paths, else the URI's scheme."""
+    scheme = urlsplit(uri).scheme
+    return scheme if len(scheme) > 1 else "file"
+
+
+def absolute(uri: str) -> str:
+    """The URI with local paths made absolute and without ``file://``, so that equal places have equal names."""
+    if scheme_of(uri) != "file":
+        return uri.rstrip("/")
+    return str(Path(uri.removeprefix("file://")).expanduser().absolute())
+
+
+def join(base: str, *parts: str) -> str:
+    return posixpath.join(base.rstrip("/"), *parts) if parts else base
+
+
+def relative_to(uri: str, base: str) -> str:
+    """The part of ``uri`` below ``base``.
+
+    Raises:
+        ConfigError: ``uri`` is not below ``base``.
+    """
+    uri, base = absolute(uri), absolute(base)
+    if not uri.startswith(base + "/"):
+        raise ConfigError("a manifest lies outside the storage root", where=uri, expected=f"something below {base}")
+    return uri[len(base) + 1 :]
+
+
+def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a URI and the path in it.
+
+    Raises:
+        ConfigError: Unknown scheme, or its package is not installed.
+    """
+    try:
+        return url_to_fs(absolute(uri), **({"use_listings_cache": False} if scheme_of(uri) in ("s3", "s3a") else {}))
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"no file system for {scheme_of(uri)}://", where=uri, expected="file, s3, http or https", remedy=str(error)) from error
+
+
+@contextmanager
+def storage_errors(uri: str) -> Iterator[None]:
+    """Turns what file systems raise into errors by reaction; others pass through unchanged."""
+    try:
+        yield
+    except CurationError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError("there is no such file, folder or bucket", where=uri, remedy="check the name; buckets are not made for you") from error
+    except OSError as error:
+        raise _translated(error, uri) from error
+    except Exception as error:
+        if _name(error) in (*_CREDENTIAL_ERRORS, *_CONNECTION_ERRORS, "ClientError", "BotoCoreError"):
+            raise _translated(error, uri) from error
+        raise
+
+
+def _name(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return code or type(error).__name__
+
+
+def _translated(error: Exception, uri: str) -> CurationError:
+    chain: list[BaseException] = [error]
+    while chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(chain[-1].__cause__ or chain[-1].__context__)  # type: ignore[arg-type]
+        if len(chain) > 8:
+            break
+    names = {_name(item) for item in chain}
+    if names & set(_CREDENTIAL_ERRORS) or isinstance(error, PermissionError):
+        return ConfigError(
+            f"access was refused ({_name(chain[-1])})",
+            where=uri,
+            expected="credentials that may read and write here",
+            remedy="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL), or the file's permissions",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TransientError("the disk is full", where=uri, remedy="free space or choose another --root; finished units are kept")
+    if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS):
+        return ConfigError(error.strerror or str(error), where=uri)
+    return TransientError(f"storage failed: {_name(error)}: {error}", where=uri, remedy="it is tried again; look at the store if it lasts")
+
+
+def exists(uri: str) -> bool:
+    fs, path = filesystem(uri)
+    with storage_errors(uri):
+        return fs.exists(path)
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        InputError: It does not exist.
+    """
+    fs, path = filesystem(uri)
+    with storage_errors(uri):
+        return fs.cat_file(path)
+
+
+def open_input(uri: str, **options: Any) -> IO[bytes]:
+    """A seekable binary file, for random access (Parquet) as well as for streams."""
+    fs, path = filesystem(uri)
+    with storage_errors(uri):
+        return fs.open(path, "rb", **options)
+
+
+def list_names(folder: str) -> list[str]:
+    """The names of the files directly in a folder, sorted; none when the folder does not exist."""
+    fs, path = filesystem(folder)
+    with storage_errors(folder):
+        try:
+            found = fs.ls(path, detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(posixpath.basename(item["name"]) for item in found if item["type"] == "file")
+
+
+def list_folders(folder: str) -> list[str]:
+    """The names of the folders directly in a folder, sorted; none when the folder does not exist."""
+    fs, path = filesystem(folder)
+    with storage_errors(folder):
+        try:
+            found = fs.ls(path, detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(posixpath.basename(item["name"].rstrip("/")) for item in found if item["type"] == "directory")
+
+
+def glob_files(pattern: str) -> list[StoredFile]:
+    """The files that a path or pattern (``*``, ``?``, ``[…]``, ``**``) names, sorted by URI. No match gives an empty list."""
+    fs, path = filesystem(pattern)
+    scheme = scheme_of(pattern)
+    with storage_errors(pattern):
+        if scheme in ("http", "https"):
+            found = {path: fs.info(path)}
+        elif globbing.has_magic(path):
+            found = fs.glob(path, detail=True)
+        else:
+            found = {path: fs.info(path)} if fs.exists(path) else {}
+            if found and found[path]["type"] == "directory":
+                found = fs.find(path, detail=True)
+    files = []
+    for name, info in sorted(found.items()):
+        if info["type"] == "file":
+            files.append(StoredFile(name if scheme in ("file", "http", "https") else f"{scheme}://{name}", info.get("size") or -1 if info.get("size") != 0 else 0, _etag(info)))
+    return files
+
+
+def _etag(info: dict[str, Any]) -> str:
+    if info.get("ETag"):
+        return str(info["ETag"]).strip('"')
+    return f"{info['size']}-{int(info['mtime'] * 1e6)}" if info.get("mtime") else ""
+
+
+@contextmanager
+def open_output(uri: str) -> Iterator[IO[bytes]]:
+    """A binary file that appears under its name only when the block ends without an exception.
+
+    Local files are written beside their place, synced and renamed; objects are completed or discarded. Two writers of
+    one name: the last one wins, whole.
+    """
+    fs, path = filesystem(uri)
+    if scheme_of(uri) == "file":
+        with storage_errors(uri), _local_output(path) as file:
+            yield file
+        return
+    with storage_errors(uri):
+        file = fs.open(path, "wb", autocommit=False)
+        try:
+            yield file
+            file.close()
+        except BaseException:
+            file.closed = True  # keeps a later close() from completing the object
+            file.discard()
+            raise
+        file.commit()
+
+
+@contextmanager
+def _local_output(path: str) -> Iterator[IO[bytes]]:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = _temporary_name(path)
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Writes a whole file atomically, replacing one that exists."""
+    with open_output(uri) as file:
+        file.write(data)
+
+
+def delete(uri: str, *, recursive: bool = False) -> None:
+    """Deletes a file or, if ``recursive``, a folder. What is not there is not an error."""
+    fs, path = filesystem(uri)
+    with storage_errors(uri):
+        try:
+            fs.rm(path, recursive=recursive)
+        except FileNotFoundError:
+            return
+
+
+def _temporary_name(path: str) -> str:
+    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.{os.getpid()}.{secrets.token_hex(4)}"
