@@ -59,7 +59,9 @@ class RunContext:
 class TaskMap(Protocol):
     """Runs a function over items on the stage's cluster; each finished item is kept, so that a retry goes on there."""
 
-    def __call__(self, step: str, function: Callable[..., dict[str, Any]], items: Sequence[Any], *arguments: Any) -> list[dict[str, Any]]: ...
+    def __call__(
+        self, step: str, function: Callable[..., dict[str, Any]], items: Sequence[Any], *arguments: Any
+    ) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,9 @@ def read_manifest(uri: str) -> Manifest:
     if form != FORMAT:
         raise InputError(f"a manifest of format {form!r}", where=uri, expected=FORMAT, remedy="read it with the version that wrote it")
     if digest != manifest.digest:
-        raise InputError("the manifest's content does not match its digest", where=uri, remedy="it was changed after its commit; run the stage again")
+        raise InputError(
+            "the manifest's content does not match its digest", where=uri, remedy="it was changed after its commit; run the stage again"
+        )
     return manifest
 
 

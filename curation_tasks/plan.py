@@ -1,0 +1,285 @@
+"""Planning: from a pipeline to stages that are known to fit together, without importing an engine.
+
+``plan`` finds each part, fills in and checks its parameters, and follows the columns from the sources to the exports: a
+column that is not there is found here and not in a pod. ``StageCall`` is the command line of a stage, the same on a
+laptop and in a pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from curation_tasks.catalog import Catalog, load_catalog
+from curation_tasks.errors import ConfigError, did_you_mean
+from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart
+from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
+from curation_tasks.spec import RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
+
+_KIND_OF_CALLS: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """A part with its checked parameters; ``use`` is how the pipeline named it."""
+
+    use: str
+    part: Part
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage whose parts exist and whose columns fit.
+
+    Attributes:
+        spec: As in the file.
+        needs: Ids of the stages it reads.
+        calls: Its parts, in order.
+        columns_in: Columns it reads from, name → type; empty for sources.
+        columns_out: Columns of what it writes.
+    """
+
+    spec: StageSpec
+    needs: tuple[str, ...]
+    calls: tuple[PlannedCall, ...]
+    columns_in: Mapping[str, str]
+    columns_out: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def kind(self) -> StageKind:
+        return self.spec.kind
+
+    def signals(self) -> dict[str, str]:
+        """Columns that the stage's operations add."""
+        return {name: kind for name, kind in self.columns_out.items() if name not in self.columns_in} if self.kind == "operations" else {}
+
+    def thresholds(self) -> dict[str, tuple[str, float]]:
+        """Reason → (signal column, bound) of all rules of the stage."""
+        return {
+            reason: bound
+            for call in self.calls
+            if isinstance(call.part, OperationPart)
+            for reason, bound in call.part.thresholds_of(call.parameters).items()
+        }
+
+    def described(self) -> dict[str, Any]:
+        """The stage with all defaults filled in: what ``resolve`` freezes and the key covers."""
+        options: dict[str, Any] = {"ledger_text": self.spec.ledger_text}
+        if self.kind == "source":
+            options["max_quarantined_ratio"] = self.spec.max_quarantined_ratio
+        if self.kind in ("compact", "publish"):
+            options |= getattr(self.spec, self.kind).model_dump(mode="json")
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "needs": list(self.needs),
+            "calls": [{"use": call.use, "parameters": call.parameters.model_dump(mode="json")} for call in self.calls],
+            "options": options,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pipeline that can run: its stages in the order of the file, which is an order in which they can run."""
+
+    spec: PipelineSpec
+    stages: tuple[PlannedStage, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, PlannedStage]:
+        return {stage.id: stage for stage in self.stages}
+
+    def calls(self, pipeline_file: str, snapshot: str, root: str, *, limit: int | None = None) -> list[StageCall]:
+        """The commands of a run, ``resolve`` first. Inputs stand as ``{stage}``: the manifest is known once that stage has ended."""
+        resolve = StageCall(self.spec.name, snapshot, RESOLVE, {}, Resources(), pipeline_file=pipeline_file, root=root, limit=limit)
+        return [resolve, *(self.call(stage, snapshot) for stage in self.stages)]
+
+    def call(self, stage: PlannedStage, snapshot: str) -> StageCall:
+        inputs = {name: "{" + name + "}" for name in (RESOLVE, *stage.needs)}
+        return StageCall(self.spec.name, snapshot, stage.id, inputs, stage.spec.resources)
+
+    def described(self) -> dict[str, Any]:
+        """The pipeline with all defaults filled in, as plain data."""
+        return {"name": self.spec.name, "partitions": self.spec.partitions, "stages": [stage.described() for stage in self.stages]}
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """One stage as a command.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        snapshot: The partition.
+        stage: Id of the stage, or ``resolve``.
+        inputs: Stage → URI of its manifest (or a template that an orchestrator fills in); ``resolve`` is among them,
+            except for resolve itself.
+        resources: What the stage asks for.
+        pipeline_file: For resolve: the pipeline file.
+        root: For resolve: the storage root.
+        limit: For resolve: at most so many records of each source.
+        overrides: For resolve: parameters set for this run, ``stage.parameter`` → YAML value.
+    """
+
+    pipeline: str
+    snapshot: str
+    stage: str
+    inputs: Mapping[str, str]
+    resources: Resources
+    pipeline_file: str | None = None
+    root: str | None = None
+    limit: int | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self) -> list[str]:
+        """``curate stage …``: what a laptop, an Airflow task and a pod run."""
+        argv = ["curate", "stage", self.stage]
+        if self.stage == RESOLVE:
+            argv += ["--pipeline", str(self.pipeline_file), "--snapshot", self.snapshot, "--root", str(self.root)]
+            argv += ["--limit", str(self.limit)] if self.limit is not None else []
+            argv += [item for name, value in sorted(self.overrides.items()) for item in ("--set", f"{name}={value}")]
+            return argv
+        argv += ["--resolved", self.inputs[RESOLVE]]
+        for name, uri in self.inputs.items():
+            if name != RESOLVE:
+                argv += ["--input", f"{name}={uri}"]
+        if self.resources.workers is not None:
+            argv += ["--workers", str(self.resources.workers)]
+        return argv
+
+
+def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
+    """Checks that a pipeline can run.
+
+    Raises:
+        ConfigError: A part is unknown, a parameter is wrong, a column is missing, or a stage reads what is no dataset;
+            names file and line.
+    """
+    catalog = catalog or load_catalog()
+    planned: dict[str, PlannedStage] = {}
+    for position, stage in enumerate(spec.stages):
+        location = ("stages", position)
+        calls = tuple(_planned_call(stage, index, catalog, spec.origin, location) for index in range(len(stage.calls)))
+        needs = spec.needs(stage)
+        columns_in = _columns_in(stage, [planned[name] for name in needs], spec.origin, location)
+        columns_out = _columns_out(stage, calls, columns_in, spec.origin, location)
+        planned[stage.id] = PlannedStage(stage, needs, calls, columns_in, columns_out)
+    return Plan(spec, tuple(planned.values()))
+
+
+def override(spec: PipelineSpec, overrides: Mapping[str, Any]) -> PipelineSpec:
+    """The pipeline with parameters of this run set.
+
+    Args:
+        spec: The pipeline as in its file.
+        overrides: ``stage.parameter`` (for a source, reduction or export) or ``stage.operation.parameter`` → value.
+
+    Raises:
+        ConfigError: There is no such stage or operation. (Unknown parameters are found by ``plan``.)
+    """
+    if not overrides:
+        return spec
+    document = spec.model_dump(mode="json", exclude_none=True)
+    for name, value in overrides.items():
+        stage_id, _, parameter = name.partition(".")
+        index = spec.stages.index(spec.stage(stage_id))
+        stage = document["stages"][index]
+        if "operations" in stage:
+            use, _, parameter = parameter.rpartition(".")
+            calls = {call["use"]: call for call in stage["operations"]}
+            if use not in calls:
+                raise ConfigError(f"stage {stage_id!r} has no operation {use!r}; {did_you_mean(use, calls)}", where=name)
+            calls[use].setdefault("parameters", {})[parameter] = value
+        elif parameter:
+            stage.setdefault("parameters", {})[parameter] = value
+        else:
+            raise ConfigError(f"{name!r} names no parameter", expected="STAGE.PARAMETER or STAGE.OPERATION.PARAMETER")
+    changed = PipelineSpec.model_validate(document)
+    changed._origin = spec.origin
+    return changed
+
+
+def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin, location: tuple[str | int, ...]) -> PlannedCall:
+    call = stage.calls[index]
+    kind = _KIND_OF_CALLS[stage.kind]
+    place = ("operations", index) if stage.kind == "operations" else (stage.kind,)
+    part = catalog.find(kind, call.use, origin.where((*location, *place)))
+    try:
+        parameters = part.parameters.model_validate(dict(call.parameters))
+    except ValidationError as error:
+        prefix = (*location, "operations", index, call.use) if stage.kind == "operations" else (*location, "parameters")
+        raise validation_error(error, origin, prefix, part.parameters) from None
+    return PlannedCall(call.use, part, parameters)
+
+
+def _columns_in(stage: StageSpec, parents: list[PlannedStage], origin: Origin, location: tuple[str | int, ...]) -> dict[str, str]:
+    where = origin.where((*location, "needs")) if stage.needs else origin.where(location)
+    for parent in parents:
+        if parent.kind == "publish" or (parent.kind == "export" and stage.kind != "publish"):
+            raise ConfigError(f"stage {stage.id!r} cannot read {parent.id!r}, which is a stage of kind {parent.kind}", where=where)
+    if len(parents) > 1 and stage.kind != "publish":
+        return _common_columns(stage, parents, where)
+    return dict(parents[0].columns_out) if parents else {}
+
+
+def _common_columns(stage: StageSpec, parents: list[PlannedStage], where: str) -> dict[str, str]:
+    """Columns of several inputs read as one dataset: those that all have, which must agree in type."""
+    columns = dict(parents[0].columns_out)
+    for parent in parents[1:]:
+        for name in list(columns):
+            if name not in parent.columns_out:
+                del columns[name]
+            elif parent.columns_out[name] != columns[name]:
+                raise ConfigError(
+                    f"stage {stage.id!r} reads column {name!r} as {columns[name]} from {parents[0].id!r} and as {parent.columns_out[name]} from {parent.id!r}",
+                    where=where,
+                )
+    return columns
+
+
+def _columns_out(
+    stage: StageSpec, calls: tuple[PlannedCall, ...], columns_in: Mapping[str, str], origin: Origin, location: tuple[str | int, ...]
+) -> dict[str, str]:
+    columns = dict(columns_in)
+    for index, call in enumerate(calls):
+        part, where = call.part, origin.where((*location, "operations", index) if stage.kind == "operations" else (*location, stage.kind))
+        if isinstance(part, SourcePart):
+            provided = part.provides_of(call.parameters)
+            columns = dict(DOCUMENT_COLUMNS) | {name: kind for name, kind in provided.items() if name not in DOCUMENT_COLUMNS}
+            _check_types(columns, part, where)
+        elif isinstance(part, (OperationPart, ReductionPart, ExportPart)):
+            _check_reads(part.reads_of(call.parameters), columns, stage, call, where)
+            if isinstance(part, OperationPart):
+                added = part.adds_of(call.parameters)
+                _check_types(added, part, where)
+                for name, kind in added.items():
+                    if columns.get(name, kind) != kind:
+                        raise ConfigError(f"{call.use} adds column {name!r} as {kind}, which exists as {columns[name]}", where=where)
+                columns |= added
+    return columns
+
+
+def _check_reads(reads: tuple[str, ...], columns: Mapping[str, str], stage: StageSpec, call: PlannedCall, where: str) -> None:
+    for name in reads:
+        if name not in columns:
+            raise ConfigError(
+                f"{call.use} in stage {stage.id!r} reads column {name!r}, which no stage before it makes; {did_you_mean(name, columns)}",
+                where=where,
+                expected=f"one of: {', '.join(columns)}",
+            )
+
+
+def _check_types(columns: Mapping[str, str], part: Part, where: str) -> None:
+    for name, kind in columns.items():
+        if kind not in COLUMN_TYPES:
+            raise ConfigError(
+                f"{part.name} declares column {name!r} with unknown type {kind!r}; {did_you_mean(kind, COLUMN_TYPES)}", where=where
+            )

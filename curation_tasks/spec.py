@@ -1,0 +1,357 @@
+"""Pipeline files: YAML to a checked ``PipelineSpec``, with errors that name file, line and the nearest valid name.
+
+A file is read as YAML 1.2, in which ``no`` is a language and not a Boolean, and a key that stands twice is an error.
+What the parts make of their parameters is checked by ``curation_tasks.plan``, which knows the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from curation_tasks.errors import ConfigError, did_you_mean
+
+#: The id of the stage that every run begins with; no stage of a file may take it.
+RESOLVE = "resolve"
+#: The snapshot of pipelines without partitions.
+ALL = "all"
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
+_SNAPSHOT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+
+StageKind = Literal["source", "operations", "reduction", "compact", "export", "publish"]
+_KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "compact", "export", "publish")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Resources(_Model):
+    """What a stage asks for. On a laptop ``workers`` is capped by the cores that there are."""
+
+    pool: Literal["cpu", "cpu-large", "gpu"] = Field("cpu", description="Pod template on Kubernetes (k8s/pods/*.yaml).")
+    workers: int | None = Field(None, ge=1, description="Dask workers; default: one for each core that fits the memory.")
+    memory: str | None = Field(None, pattern=r"^\d+(\.\d+)?\s*[kMGT]i?B?$", description="Memory per worker, as `8GiB`.")
+    gpus: int = Field(0, ge=0, description="GPUs per worker.")
+
+
+class PartCall(_Model):
+    """A part by name, with parameters. In a file: ``name`` or ``name: {parameter: value}``."""
+
+    use: str
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Compact(_Model):
+    """Re-cuts shards to a size, so that filters that keep little do not leave many small files."""
+
+    shard_text_bytes: int = Field(192 * 2**20, ge=2**10, description="Text per shard, in bytes.")
+
+
+class Gates(_Model):
+    """Conditions under which a dataset may be published. ``None`` means no condition."""
+
+    min_documents: int = Field(1, ge=0, description="Fewest documents that each dataset must have.")
+    min_kept_ratio: float | None = Field(None, ge=0, le=1, description="Kept documents over records read.")
+    max_kept_ratio: float | None = Field(None, ge=0, le=1, description="Guards against filters that did nothing.")
+
+
+class Publish(_Model):
+    """Makes datasets visible to consumers once the gates are passed."""
+
+    gates: Gates = Gates()
+
+
+class StageSpec(_Model):
+    """One stage. Exactly one of source, operations, reduction, compact, export and publish says what it does."""
+
+    id: Name
+    source: str | None = Field(None, description="Name of a source (`curate operations --kind source`).")
+    operations: tuple[PartCall, ...] | None = Field(None, description="A chain of operations: one read, one write.", min_length=1)
+    reduction: str | None = Field(None, description="Name of a reduction (`curate operations --kind reduction`).")
+    compact: Compact | None = None
+    export: str | None = Field(None, description="Name of an export format (`curate operations --kind export`).")
+    publish: Publish | None = None
+    needs: tuple[Name, ...] | None = Field(None, description="Stages whose output is read; default: the stage before.")
+    parameters: Mapping[str, Any] = Field(default_factory=dict, description="Parameters of the source, reduction or export.")
+    resources: Resources = Resources()
+    ledger_text: bool = Field(True, description="Keep the text of rejected documents in the ledger.")
+    max_quarantined_ratio: float = Field(
+        0.01, ge=0, le=1, description="Share of a source's units that may be unreadable before the stage fails."
+    )
+
+    @field_validator("operations", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return value
+        return tuple(_part_call(item) for item in value)
+
+    @field_validator("resources", mode="before")
+    @classmethod
+    def _pool_only(cls, value: Any) -> Any:
+        return {"pool": value} if isinstance(value, str) else value
+
+    @field_validator("compact", "publish", mode="before")
+    @classmethod
+    def _empty_mapping(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none of them"
+            raise ValueError(f"a stage has exactly one of {', '.join(_KINDS)}; {found}")
+        if self.parameters and self.kind not in ("source", "reduction", "export"):
+            raise ValueError(f"`parameters` belongs to a source, a reduction or an export; here it stands beside `{self.kind}`")
+        if self.kind == "source" and self.needs:
+            raise ValueError("a source needs no other stage")
+        if self.id == RESOLVE:
+            raise ValueError(f"{RESOLVE!r} is the name of the stage that every run begins with")
+        return self
+
+    @property
+    def kind(self) -> StageKind:
+        return next(kind for kind in _KINDS if getattr(self, kind) is not None)
+
+    @property
+    def calls(self) -> tuple[PartCall, ...]:
+        """The parts that the stage runs, in order; none for compact and publish."""
+        if self.operations is not None:
+            return self.operations
+        name = self.source or self.reduction or self.export
+        return (PartCall(use=name, parameters=self.parameters),) if name else ()
+
+    def location(self, call: int) -> tuple[str | int, ...]:
+        """Where the parameters of a call stand, relative to the stage."""
+        return ("operations", call) if self.operations is not None else ("parameters",)
+
+
+class PipelineSpec(_Model):
+    """A pipeline file."""
+
+    name: Name
+    description: str = Field("", description="Shown in the Airflow UI; Markdown.")
+    owner: str = "curation"
+    tags: tuple[str, ...] = ()
+    partitions: Literal["none", "snapshot"] = Field("none", description="`snapshot`: each run names the snapshot it curates.")
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+
+    _origin: Origin = PrivateAttr(default_factory=lambda: Origin("pipeline", None))
+
+    @model_validator(mode="after")
+    def _connected(self) -> Self:
+        seen: list[str] = []
+        for position, stage in enumerate(self.stages):
+            if stage.id in seen:
+                raise ValueError(f"two stages are called {stage.id!r}")
+            for need in stage.needs or ():
+                if need not in seen:
+                    later = any(other.id == need for other in self.stages[position:])
+                    hint = "stages are listed in the order of the data: move it up" if later else did_you_mean(need, seen)
+                    raise ValueError(f"stage {stage.id!r} needs {need!r}, which is no stage above it; {hint}")
+            if stage.kind != "source" and stage.needs is None and position == 0:
+                raise ValueError(f"the first stage, {stage.id!r}, must be a source")
+            seen.append(stage.id)
+        return self
+
+    def needs(self, stage: StageSpec) -> tuple[str, ...]:
+        """The stages that a stage reads: those it names, else the one above it (sources read none)."""
+        if stage.kind == "source":
+            return ()
+        if stage.needs is not None:
+            return stage.needs
+        return (self.stages[self.stages.index(stage) - 1].id,)
+
+    def stage(self, name: str) -> StageSpec:
+        """A stage by id.
+
+        Raises:
+            ConfigError: There is none of that name.
+        """
+        for stage in self.stages:
+            if stage.id == name:
+                return stage
+        raise ConfigError(
+            f"pipeline {self.name!r} has no stage {name!r}",
+            where=self.origin.path,
+            remedy=did_you_mean(name, [RESOLVE, *(s.id for s in self.stages)]),
+        )
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
+
+    def check_snapshot(self, snapshot: str) -> str:
+        """The snapshot, if it is one that this pipeline can curate.
+
+        Raises:
+            ConfigError: It is none, or not a name that can stand in a path.
+        """
+        if self.partitions == "none" and snapshot != ALL:
+            raise ConfigError(
+                f"pipeline {self.name!r} has no partitions, so its only snapshot is {ALL!r}; got {snapshot!r}",
+                where=self.origin.path,
+                remedy="leave --snapshot out, or set `partitions: snapshot` in the pipeline file",
+            )
+        if not _SNAPSHOT.match(snapshot):
+            raise ConfigError(f"{snapshot!r} is no snapshot", expected="letters, digits, `.`, `_`, `-`, as CC-MAIN-2025-33")
+        return snapshot
+
+
+class Origin:
+    """Where a value of a spec stands in the file that it was read from."""
+
+    def __init__(self, path: str, tree: Any):
+        self.path, self._tree = path, tree
+
+    def where(self, location: Sequence[str | int]) -> str:
+        """``file:line`` of a value, or of the nearest thing around it that has a line."""
+        node, line = self._tree, None
+        for step in location:
+            found = _line(node, step)
+            if found is None:
+                continue  # a step that only the model knows, as the name of a union's branch
+            line, node = found, node[step]
+        return f"{self.path}:{line + 1}" if line is not None else self.path
+
+    def __reduce__(self):
+        return Origin, (self.path, None)
+
+
+def load_pipeline(path: str | Path) -> PipelineSpec:
+    """Reads and checks a pipeline file.
+
+    Raises:
+        ConfigError: It is missing, not YAML, or not a pipeline; names file and line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        known = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise ConfigError("there is no such pipeline file", where=str(path), remedy=did_you_mean(path.name, known)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the pipeline file cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
+    return parse_pipeline(text, str(path))
+
+
+def parse_pipeline(text: str, path: str = "pipeline") -> PipelineSpec:
+    """``load_pipeline`` for text already read; ``path`` stands in error messages."""
+    tree = read_yaml(text, path)
+    if not isinstance(tree, Mapping):
+        raise ConfigError("a pipeline is a mapping", where=path, expected="name, description, stages")
+    origin = Origin(path, tree)
+    try:
+        spec = PipelineSpec.model_validate(plain(tree))
+    except ValidationError as error:
+        raise validation_error(error, origin) from None
+    spec._origin = origin
+    return spec
+
+
+def read_yaml(text: str, path: str) -> Any:
+    """YAML 1.2 with the lines of its keys, for ``Origin``.
+
+    Raises:
+        ConfigError: Not YAML, or a key that stands twice; names file and line.
+    """
+    yaml = YAML(typ="rt", pure=True)
+    yaml.allow_duplicate_keys = False
+    try:
+        return yaml.load(StringIO(text))
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"not valid YAML: {error.problem or error.context}", where=f"{path}{line}") from None
+    except Exception as error:  # ruamel raises several bare kinds on odd characters
+        raise ConfigError(f"not valid YAML: {error}", where=path) from None
+
+
+def plain(node: Any) -> Any:
+    """Built-in types for the tree of ``read_yaml``."""
+    if isinstance(node, Mapping):
+        return {str(key): plain(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [plain(item) for item in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return str(node)
+
+
+def validation_error(
+    error: ValidationError, origin: Origin, prefix: Sequence[str | int] = (), model: type[BaseModel] = PipelineSpec
+) -> ConfigError:
+    """All problems that pydantic found, each with file, line and the nearest valid name."""
+    problems = []
+    for item in error.errors(include_url=False):
+        location = (*prefix, *item["loc"])
+        problems.append(f"{origin.where(location)}: {_problem(item, model)}")
+    first, _, what = problems[0].partition(": ")
+    return ConfigError("\n".join([what, *problems[1:]]), where=first)
+
+
+def _problem(item: Any, model: type[BaseModel]) -> str:
+    name = ".".join(str(step) for step in item["loc"] if not isinstance(step, int)) or "pipeline"
+    last = str(item["loc"][-1]) if item["loc"] else ""
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {last!r}; {did_you_mean(last, _fields(model, item['loc'][:-1]))}"
+    if item["type"] == "missing":
+        return f"{name} is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "literal_error" and isinstance(item["input"], str):
+        known = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+        return f"{name}: {item['input']!r} is not allowed; {did_you_mean(item['input'], known)}"
+    if item["type"] in ("value_error", "assertion_error"):
+        return message if not item["loc"] else f"{name}: {message}"
+    return f"{name}: {message[0].lower()}{message[1:]}, got {item['input']!r}"
+
+
+def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """The field names of the model at a location."""
+    for step in location:
+        if isinstance(step, int) or step not in model.model_fields:
+            continue
+        inner = _model_in(model.model_fields[step].annotation)
+        if inner is not None:
+            model = inner
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _part_call(item: Any) -> Any:
+    if isinstance(item, str):
+        return {"use": item}
+    if isinstance(item, Mapping) and len(item) == 1 and "use" not in item:
+        name, parameters = next(iter(item.items()))
+        return {"use": name, "parameters": {} if parameters is None else parameters}
+    return item
+
+
+def _line(node: Any, step: str | int) -> int | None:
+    if isinstance(node, CommentedMap) and step in node:
+        return node.lc.key(step)[0]
+    if isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
+        return node.lc.item(step)[0]
+    return None
