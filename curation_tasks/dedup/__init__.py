@@ -1,0 +1,1 @@
+"""Deduplication: reductions that decide which documents a dataset can do without."""

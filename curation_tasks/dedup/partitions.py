@@ -1,0 +1,107 @@
+"""Shuffles through storage: a Parquet file whose row groups each belong to one partition.
+
+A mapper writes one such file with rows of all partitions; a reducer reads its own row groups from the files of all
+mappers, as byte ranges. So there are as many files as mappers, not mappers times partitions, and a reducer that runs
+again finds the same input.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation_tasks.errors import InputError
+from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
+
+_PARTITIONS = b"curation.partitions"
+
+
+class PartitionWriter:
+    """Writes one file atomically; a partition may get any number of row groups, in any order.
+
+    Args:
+        uri: Where.
+        schema: Of every row group.
+    """
+
+    def __init__(self, uri: str, schema: pa.Schema):
+        self._schema = schema
+        self._partitions: list[int] = []
+        self._output = open_output(uri)
+
+    def __enter__(self) -> Self:
+        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, compression="zstd")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            try:
+                self._parquet.add_key_value_metadata({_PARTITIONS: json.dumps(self._partitions)})
+                self._parquet.close()
+            except BaseException as failure:
+                self._output.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+        self._output.__exit__(kind, error, trace)
+
+    def write(self, partition: int, rows: pa.Table) -> None:
+        """Adds a row group. Rows must not be so many that a reducer cannot hold a group."""
+        if len(rows):
+            self._parquet.write_table(rows.cast(self._schema), row_group_size=len(rows))
+            self._partitions.append(int(partition))
+
+
+class PartitionFile:
+    """A file of ``PartitionWriter``, open for reading.
+
+    Args:
+        parquet: The open file.
+    """
+
+    def __init__(self, parquet: pq.ParquetFile):
+        self._parquet = parquet
+        self._partitions = np.array(json.loads(parquet.metadata.metadata[_PARTITIONS]), np.int64)
+
+    def groups(self, partition: int) -> list[int]:
+        """The row groups of a partition, in the order in which they were written."""
+        return np.flatnonzero(self._partitions == partition).tolist()
+
+    def read(self, groups: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        return self._parquet.read_row_groups(groups, columns=columns)
+
+
+@contextmanager
+def open_partitions(uri: str) -> Iterator[PartitionFile]:
+    """Opens a file of ``PartitionWriter``.
+
+    Raises:
+        InputError: It is missing or not such a file.
+    """
+    with storage_errors(uri), open_input(uri) as file:
+        try:
+            parquet = pq.ParquetFile(file)
+            opened = PartitionFile(parquet)
+        except (pa.ArrowInvalid, KeyError, TypeError) as error:
+            raise InputError(f"not a file of partitions: {error}", where=uri, remedy="run the stage again") from error
+        yield opened
+
+
+def split(partition_of: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
+    """The rows of each partition that has any, by ascending partition, rows in their order.
+
+    Args:
+        partition_of: integer, shape (rows,).
+
+    Yields:
+        ``(partition, rows)``: int64, the positions of its rows.
+    """
+    order = np.argsort(partition_of, kind="stable")
+    bounds = np.flatnonzero(np.diff(partition_of[order])) + 1
+    for rows in np.split(order, bounds) if len(order) else ():
+        yield int(partition_of[rows[0]]), rows

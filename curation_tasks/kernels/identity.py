@@ -1,0 +1,74 @@
+"""Identity: published 128-bit hashes (XXH3-128) of texts and of records, straight from Arrow buffers.
+
+XXH3 is fixed by its specification, so that hashes stay valid across library versions and languages. It is not
+cryptographic: accidental collisions are out of reach (n²/2¹²⁹: 1.5·10⁻¹⁷ for 10¹¹ texts), forged ones are not.
+
+Each text costs one call of the compiled hash on a view of the Arrow buffer: about 0.3 µs more than its bytes, which is
+2.6 GB/s on 700-byte stories and 5.5 GB/s on web pages. Nothing is decoded or copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from curation_tasks.storage.shard import string_buffers
+
+#: Unicode's White_Space: the controls that break lines or tab, next line, and all separators.
+_WHITESPACE_RUNS = r"[\t-\r\x{85}\p{Z}]+"
+
+
+def text_hashes(texts: pa.Array) -> np.ndarray:
+    """XXH3-128 (seed 0) of the UTF-8 bytes of each text.
+
+    Args:
+        texts: string or large_string, shape (rows,); sliced or not. A null hashes as the empty text: the caller looks at
+            validity where it matters.
+
+    Returns:
+        uint64, shape (rows, 2): the high and the low half.
+
+    Source:
+        https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md, section XXH3.
+    """
+    if texts.null_count:
+        texts = pc.fill_null(texts, "")
+    offsets, data = string_buffers(texts)
+    view, digest = memoryview(data), xxhash.xxh3_128_digest
+    digests = b"".join([digest(view[start:end]) for start, end in pairwise(offsets.tolist())])
+    return np.frombuffer(digests, ">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def normalize(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
+    """The texts as they are compared.
+
+    Args:
+        texts: string or large_string, shape (rows,); nulls stay null.
+        steps: Any of ``lower`` (Unicode simple lower-casing) and ``whitespace`` (runs of Unicode white space become one
+            space, none at either end); none leaves the bytes as they are. Their order is of no consequence.
+    """
+    if "whitespace" in steps:
+        texts = pc.utf8_trim(pc.replace_substring_regex(texts, pattern=_WHITESPACE_RUNS, replacement=" "), characters=" ")
+    return pc.utf8_lower(texts) if "lower" in steps else texts
+
+
+def document_ids(path: str, first_ordinal: int, rows: int) -> pa.Array:
+    """Identities of records that bring none: XXH3-128 of the file's path and the record's ordinal in it.
+
+    Args:
+        path: Relative to its source's base, so that an identity does not depend on where the data is stored.
+        first_ordinal: Number of records in the file before the first of these, rejected ones included; at least 0.
+        rows: Number of identities.
+
+    Returns:
+        string, shape (rows,): 32 hexadecimal digits each.
+    """
+    # No path holds a NUL, so (path, ordinal) is written in one way only.
+    prefix, digest = path.encode() + b"\0", xxhash.xxh3_128_hexdigest
+    ordinals = range(first_ordinal, first_ordinal + rows)
+    return pa.array([digest(prefix + ordinal.to_bytes(8, "little")) for ordinal in ordinals], pa.string())
