@@ -54,7 +54,7 @@ def oracle(shards, normalize=lambda text: text):
     return removed, {"clusters": len(several), "removed": len(removed), "largest_cluster": max(several, default=0)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shards=SHARDS, memory=st.sampled_from([2**30, 4096, 800]), reverse=st.booleans(), row_group=st.sampled_from([None, 1, 5]))
 def test_decides_as_a_dictionary_of_texts(make_dataset, make_context, in_process_map, shards, memory, reverse, row_group):
     with tempfile.TemporaryDirectory() as folder:
