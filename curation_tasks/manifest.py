@@ -184,6 +184,17 @@ class Decisions:
     counters: Mapping[str, int] = field(default_factory=dict)
 
 
+def values_hash(shards: Iterable[Mapping[str, Any]], ledgers: Iterable[Mapping[str, Any]]) -> str:
+    """One hash over the canonical hashes of a dataset's shards and of its ledgers that have rows, in the order of the units.
+
+    It stands in ``content``, so the digest of a manifest covers every value of its documents.
+    """
+    return key_of({
+        "shards": [[shard["path"], shard["rows"], shard["hash"]] for shard in shards],
+        "ledgers": [[ledger["path"], ledger["rows"], ledger["hash"]] for ledger in ledgers],
+    })  # fmt: skip
+
+
 def write_list(folder: str, name: str, rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> dict[str, Any]:
     """Writes a long list of a manifest as Parquet beside it.
 
