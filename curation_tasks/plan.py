@@ -20,7 +20,8 @@ from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, Pa
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
 from curation_tasks.spec import RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
-_KIND_OF_CALLS: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
+#: Kind of stage → kind of the parts that it runs.
+PART_KIND: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def override(spec: PipelineSpec, overrides: Mapping[str, Any]) -> PipelineSpec:
 
 def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin, location: tuple[str | int, ...]) -> PlannedCall:
     call = stage.calls[index]
-    kind = _KIND_OF_CALLS[stage.kind]
+    kind = PART_KIND[stage.kind]
     place = ("operations", index) if stage.kind == "operations" else (stage.kind,)
     part = catalog.find(kind, call.use, origin.where((*location, *place)))
     try:
@@ -239,7 +240,8 @@ def _common_columns(stage: StageSpec, parents: list[PlannedStage], where: str) -
                 del columns[name]
             elif parent.columns_out[name] != columns[name]:
                 raise ConfigError(
-                    f"stage {stage.id!r} reads column {name!r} as {columns[name]} from {parents[0].id!r} and as {parent.columns_out[name]} from {parent.id!r}",
+                    f"stage {stage.id!r} reads column {name!r} as {columns[name]} from {parents[0].id!r}"
+                    f" and as {parent.columns_out[name]} from {parent.id!r}",
                     where=where,
                 )
     return columns
@@ -283,3 +285,68 @@ def _check_types(columns: Mapping[str, str], part: Part, where: str) -> None:
             raise ConfigError(
                 f"{part.name} declares column {name!r} with unknown type {kind!r}; {did_you_mean(kind, COLUMN_TYPES)}", where=where
             )
+
+
+def pipeline_json_schema(catalog: Catalog | None = None) -> dict[str, Any]:
+    """The JSON Schema of pipeline files, with the parameters of every part in the catalogue, for editors.
+
+    An operation may stand as a name or as ``name: {parameters}``; names with a colon are a user's own code.
+    """
+    catalog = catalog or load_catalog()
+    schema = PipelineSpec.model_json_schema()
+    definitions = schema["$defs"]
+    stage = definitions["StageSpec"]
+    parts = sorted(catalog.operations.values(), key=lambda part: part.name)
+    forms: list[dict[str, Any]] = [{"enum": [part.name for part in parts]}, {"type": "string", "pattern": ":"}]
+    forms += [
+        {
+            "type": "object",
+            "properties": {part.name: _parameters_schema(part, definitions)},
+            "required": [part.name],
+            "additionalProperties": False,
+        }
+        for part in parts
+    ]
+    forms += [{"$ref": "#/$defs/PartCall"}]
+    forms += [
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "patternProperties": {":": {"type": ["object", "null"]}},
+            "additionalProperties": False,
+        }
+    ]
+    stage["properties"]["operations"] = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": forms},
+        "description": "A chain of operations: one read, one write.",
+    }
+    stage["properties"]["resources"] = {"anyOf": [{"$ref": "#/$defs/Resources"}, {"enum": ["cpu", "cpu-large", "gpu"]}]}
+    for name in ("compact", "publish"):
+        stage["properties"][name] = {"anyOf": [{"$ref": f"#/$defs/{name.capitalize()}"}, {"type": "null"}]}
+    rules = []
+    for kind, named in (("source", catalog.sources), ("reduction", catalog.reductions), ("export", catalog.exports)):
+        stage["properties"][kind] = {
+            "anyOf": [{"enum": sorted(named)}, {"type": "string", "pattern": ":"}],
+            "description": f"Name of the {kind}.",
+        }
+        rules += [
+            {
+                "if": {"properties": {kind: {"const": part.name}}, "required": [kind]},
+                "then": {"properties": {"parameters": _parameters_schema(part, definitions)}},
+            }
+            for part in sorted(named.values(), key=lambda part: part.name)
+        ]
+    stage["allOf"] = rules
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Curation pipeline", **schema}
+
+
+def _parameters_schema(part: Part, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a part's parameters; its nested models move to the common definitions under the part's name."""
+    prefix = f"{part.kind}.{part.name}."
+    schema = part.parameters.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
+    for name, nested in schema.pop("$defs", {}).items():
+        definitions[prefix + name] = nested
+    return {"anyOf": [schema | {"description": part.summary}, {"type": "null"}]}

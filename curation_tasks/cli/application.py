@@ -1,0 +1,79 @@
+"""The application: commands, logs and exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from curation_tasks.cli import explain, init, operations, plan, report, run, show, stage, status, verify
+from curation_tasks.cli.logs import configure_logs
+from curation_tasks.errors import EXIT_INTERNAL, CurationError
+
+application = typer.Typer(
+    name="curate",
+    help="Curates text for language-model training. Every stage is one command, here as in a pod.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="First steps: [bold]curate init my-pipeline[/], then [bold]curate run my-pipeline/my-pipeline.yaml[/].",
+)
+
+for _module in (run, plan, stage, operations, show, verify, explain, status, report, init):
+    _module.register(application)
+
+
+@application.command()
+def version(json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+    """Print the versions that decide outputs.
+
+    [bold]Example[/]: curate version --json
+    """
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    from curation_tasks import __version__
+    from curation_tasks.cli.output import print_json
+
+    versions = {"curation-tasks": __version__, "python": sys.version.split()[0]}
+    for name in ("pyarrow", "dask", "distributed", "numba", "ftfy", "presidio-analyzer", "apache-airflow"):
+        try:
+            versions[name] = installed(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    if json_:
+        print_json(versions)
+    else:
+        for name, value in versions.items():
+            print(f"{name} {value}")
+
+
+def main() -> None:
+    """The entry point: runs a command and turns what it raises into an exit code (see ``curation_tasks.errors``)."""
+    configure_logs()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        application()
+    except CurationError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except MemoryError:
+        _say("out of memory\n  what to do: give the stage more `resources.memory`, or fewer --workers")
+        sys.exit(EXIT_INTERNAL)
+    except KeyboardInterrupt:
+        _say("stopped; finished units are kept, the same command goes on there")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _say(message: str) -> None:
+    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {message.replace('[', chr(92) + '[')}", soft_wrap=True)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)

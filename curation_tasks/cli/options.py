@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from curation_tasks.clusters import ClusterSettings, cluster_kind
+from curation_tasks.errors import ConfigError
+from curation_tasks.spec import plain, read_yaml
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Root = Annotated[str, typer.Option("--root", envvar="CURATE_ROOT", help="Storage root: a folder or s3://bucket/prefix.")]
+Snapshot = Annotated[str, typer.Option("--snapshot", help="The partition to curate; `all` for pipelines without partitions.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Read at most so many records of each source.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="STAGE.PARAMETER=VALUE or STAGE.OPERATION.PARAMETER=VALUE, for this run.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Tasks that run at once; default: by cores and memory.")]
+Dashboard = Annotated[bool, typer.Option("--dashboard", help="Serve Dask's dashboard and print its address.")]
+
+DEFAULT_ROOT = os.path.join(".curation", "data")
+
+
+def overrides(items: list[str] | None) -> dict[str, Any]:
+    """``--set`` options as a mapping; values are YAML.
+
+    Raises:
+        ConfigError: An item has no ``=``.
+    """
+    found = {}
+    for item in items or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item!r} sets nothing", expected="--set STAGE.PARAMETER=VALUE")
+        found[name] = plain(read_yaml(value, f"--set {name}"))
+    return found
+
+
+def cluster_settings(workers: int | None, dashboard: bool) -> ClusterSettings:
+    return ClusterSettings(cluster_kind(), workers=workers, dashboard=dashboard)

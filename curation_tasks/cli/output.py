@@ -1,0 +1,105 @@
+"""What commands print: tables and progress for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+console = Console()
+_LOG_INTERVAL_SECONDS = 10.0
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[_cell(value) for value in row])
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return str(value).replace("[", "\\[")
+
+
+def size(count: int | None) -> str:
+    """Bytes for people: ``1.4 GB``."""
+    if count is None:
+        return ""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return ""
+
+
+def funnel_tables(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The funnel of a run: documents and bytes a stage, then the reasons of rejection."""
+    print_table(
+        "Funnel",
+        ["stage", "kind", "documents in", "documents", "rejected", "text", "seconds", "memory"],
+        [
+            [
+                row["stage"], row["kind"], row.get("documents_in"), row.get("documents"), row.get("rejected"),
+                size(row.get("text_bytes")), row.get("seconds"), size(row.get("peak_memory_bytes")),
+            ]
+            for row in rows
+        ],
+        right=["documents in", "documents", "rejected", "text", "seconds", "memory"],
+    )  # fmt: skip
+    reasons = [
+        [row["stage"], reason, count]
+        for row in rows
+        for reason, count in sorted(row.get("reasons", {}).items(), key=lambda item: (-item[1], item[0]))
+    ]
+    if reasons:
+        console.print()
+        print_table("Reasons of rejection", ["stage", "reason", "documents"], reasons, right=["documents"])
+
+
+@contextmanager
+def unit_progress(label: str) -> Iterator[Any]:
+    """A function to be told about units: a bar on a terminal, elsewhere a log line every ten seconds."""
+    if sys.stderr.isatty():
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=None)
+            yield lambda done, total, result: bar.update(task, completed=done, total=total)
+        return
+    log = structlog.get_logger("curation_tasks")
+    last = time.monotonic()
+
+    def tell(done: int, total: int, result: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LOG_INTERVAL_SECONDS:
+            last = time.monotonic()
+            log.info("progress", stage=label, units=done, of=total)
+
+    yield tell

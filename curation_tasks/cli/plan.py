@@ -1,0 +1,79 @@
+"""`curate plan`: what a pipeline would do, and what a change would recompute."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curation_tasks.cli import options
+from curation_tasks.cli.output import console, print_json, print_table
+
+
+def plan(
+    pipeline: Annotated[Path, typer.Argument(help="Pipeline file.")],
+    snapshot: options.Snapshot = "all",
+    root: options.Root = options.DEFAULT_ROOT,
+    set_: options.Set = None,
+    commands: Annotated[bool, typer.Option("--commands", help="Print the command of each stage.")] = False,
+    diff: Annotated[
+        str | None, typer.Option("--diff", help="A published entry or manifest: say what would be recomputed, and why.")
+    ] = None,
+    json_: options.Json = False,
+) -> None:
+    """Check a pipeline and show its stages, without running or importing an engine.
+
+    [bold]Examples[/]:
+
+      curate plan dags/pipelines/quickstart.yaml
+      curate plan my.yaml --diff .curation/data/my/all/published/000001.json
+    """
+    from curation_tasks.plan import override
+    from curation_tasks.plan import plan as plan_pipeline
+    from curation_tasks.spec import load_pipeline
+
+    planned = plan_pipeline(override(load_pipeline(pipeline), options.overrides(set_)))
+    planned.spec.check_snapshot(snapshot)
+    if diff:
+        from curation_tasks.runner.difference import plan_difference
+
+        rows = plan_difference(planned, diff, str(pipeline.parent))
+        if json_:
+            print_json(rows)
+            return
+        print_table(
+            "Compared with " + diff,
+            ["stage", "would be", "why"],
+            [[row["stage"], row["action"], "\n".join(row["reasons"])] for row in rows],
+        )
+        return
+    calls = planned.calls(str(pipeline), snapshot, root)
+    if json_:
+        print_json(planned.described() | {"commands": [call.argv() for call in calls]})
+        return
+    if commands:
+        for call in calls:
+            console.print(shlex.join(call.argv()), soft_wrap=True, highlight=False)
+        return
+    print_table(
+        f"{planned.spec.name}: {len(planned.stages)} stages",
+        ["stage", "kind", "reads", "does", "adds columns", "may reject for"],
+        [_row(stage) for stage in planned.stages],
+    )
+
+
+def _row(stage: Any) -> list[str]:
+    added = [name for name in stage.columns_out if name not in stage.columns_in] if stage.kind in ("source", "operations") else []
+    reasons = [reason for call in stage.calls if hasattr(call.part, "rejects") for reason in _rejects(call)]
+    return [stage.id, stage.kind, ", ".join(stage.needs), "\n".join(call.use for call in stage.calls), "\n".join(added), "\n".join(reasons)]
+
+
+def _rejects(call: Any) -> list[str]:
+    declared = call.part.rejects
+    return list(declared(call.parameters) if callable(declared) else declared)
+
+
+def register(application: typer.Typer) -> None:
+    application.command("plan")(plan)

@@ -1,0 +1,68 @@
+"""`curate show`: a manifest or a dataset's documents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from curation_tasks.cli import options
+from curation_tasks.cli.output import console, funnel_tables, print_json, print_table, size
+
+
+def show(
+    manifest: Annotated[str, typer.Argument(help="URI of a manifest, of its folder, or of a published entry.")],
+    funnel_: Annotated[bool, typer.Option("--funnel", help="Documents and reasons of this and all stages before it.")] = False,
+    documents: Annotated[int, typer.Option("--documents", help="Print the first N documents as JSON lines.")] = 0,
+    json_: options.Json = False,
+) -> None:
+    """Show what a stage made: counts, reasons, schema, shards.
+
+    [bold]Examples[/]:
+
+      curate show .curation/data/quickstart/all/published/000001.json --funnel
+      curate show data/my/all/refine/0f3c… --documents 5
+    """
+    from curation_tasks.lineage.funnel import funnel
+    from curation_tasks.runner.difference import datasets_of
+
+    for item in datasets_of(manifest):
+        if funnel_:
+            rows = funnel(item)
+            print_json(rows) if json_ else funnel_tables(rows)
+        elif documents:
+            _print_documents(item, documents)
+        elif json_:
+            print_json(
+                {"uri": item.uri, "digest": item.digest, "content": item.content, "lineage": item.lineage, "execution": item.execution}
+            )
+        else:
+            console.print(f"[bold]{item.stage}[/] ({item.kind}) of {item.content['pipeline']} / {item.content['snapshot']}")
+            console.print(f"digest {item.digest}\nkey    {item.key}", highlight=False)
+            print_table(
+                "",
+                ["count", "value"],
+                [[name, size(value) if name.endswith("bytes") else value] for name, value in item.counts.items()],
+                right=["value"],
+            )
+            if item.content["reasons"]:
+                print_table("", ["reason", "documents"], list(map(list, item.content["reasons"].items())), right=["documents"])
+            if item.schema:
+                print_table("", ["column", "type"], list(map(list, item.schema.items())))
+
+
+def _print_documents(item, count: int) -> None:
+    import json
+
+    dataset = item.dataset()
+    for shard in dataset.shards:
+        for batch in dataset.read(shard):
+            for row in batch.slice(0, count).to_pylist():
+                print(json.dumps(row, ensure_ascii=False, default=str))
+            count -= min(count, len(batch))
+            if count == 0:
+                return
+
+
+def register(application: typer.Typer) -> None:
+    application.command("show")(show)

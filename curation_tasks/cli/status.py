@@ -1,0 +1,46 @@
+"""`curate status`: what a storage root holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from curation_tasks.cli import options
+from curation_tasks.cli.output import console, print_json, print_table
+
+
+def status(
+    root: options.Root = options.DEFAULT_ROOT,
+    pipeline: Annotated[str | None, typer.Option("--pipeline", help="Only this pipeline.")] = None,
+    expired: Annotated[
+        int | None, typer.Option("--expired-days", min=0, help="List folders that retention would delete after so many days.")
+    ] = None,
+    json_: options.Json = False,
+) -> None:
+    """Show snapshots, what is published, and stages that were begun and not finished.
+
+    [bold]Example[/]: curate status --root s3://bucket/curation
+    """
+    from curation_tasks.runner.retention import expired_folders, snapshots
+
+    rows: list[dict[str, Any]] = snapshots(root, pipeline)
+    gone = expired_folders(root, expired, pipeline) if expired is not None else []
+    if json_:
+        print_json({"snapshots": rows, "expired": gone})
+        return
+    if not rows:
+        console.print(f"Nothing there yet: {root}")
+        return
+    print_table(
+        root,
+        ["pipeline", "snapshot", "published", "at", "documents", "unfinished stages"],
+        [[r["pipeline"], r["snapshot"], r["version"] or "no", r["published"], r["documents"], ", ".join(r["unfinished"])] for r in rows],
+        right=["published", "documents"],
+    )
+    if expired is not None:
+        print_table("Not reachable from a published entry within retention", ["folder"], [[folder] for folder in gone])
+
+
+def register(application: typer.Typer) -> None:
+    application.command("status")(status)

@@ -1,0 +1,38 @@
+"""`curate verify`: re-hashes a dataset back to its sources."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from curation_tasks.cli import options
+from curation_tasks.cli.output import console, print_json, print_table
+from curation_tasks.errors import EXIT_INPUT
+
+
+def verify(
+    manifest: Annotated[str, typer.Argument(help="URI of a manifest, of its folder, or of a published entry.")],
+    json_: options.Json = False,
+) -> None:
+    """Re-hash a dataset and everything it was made from, and name what differs. Exit code 65 when something does.
+
+    [bold]Example[/]: curate verify .curation/data/quickstart/all/published/000001.json
+    """
+    from curation_tasks.lineage.verify import verify as verify_manifest
+    from curation_tasks.runner.difference import datasets_of
+
+    findings = {(item["where"], item["problem"]): item for dataset in datasets_of(manifest) for item in verify_manifest(dataset)}
+    rows = list(findings.values())
+    if json_:
+        print_json(rows)
+    elif rows:
+        print_table("What differs", ["severity", "where", "problem"], [[row["severity"], row["where"], row["problem"]] for row in rows])
+    else:
+        console.print("All manifests, shards, ledgers and source files are as they were when they were committed.")
+    if any(row["severity"] == "error" for row in rows):
+        raise typer.Exit(EXIT_INPUT)
+
+
+def register(application: typer.Typer) -> None:
+    application.command("verify")(verify)

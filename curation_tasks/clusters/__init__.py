@@ -1,0 +1,57 @@
+"""Dask clusters for a stage: one interface, one module a kind, chosen by the deployment and not by the pipeline."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from curation_tasks.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+#: Kind of cluster → function that opens it: a context manager from ``ClusterSettings`` to a Dask client.
+CLUSTERS = {"local": "curation_tasks.clusters.local:open_local_cluster"}
+CLUSTER_VARIABLE = "CURATE_CLUSTER"
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """What a stage asks of its cluster.
+
+    Attributes:
+        kind: A name in ``CLUSTERS``.
+        workers: Number of tasks that run at once; None: as many as cores and memory allow.
+        memory: Bytes per worker; None: an equal share.
+        threads: True when the work releases the GIL, so that threads of one process serve; else processes.
+        dashboard: Serve Dask's dashboard on a free port of the loopback interface.
+    """
+
+    kind: str = "local"
+    workers: int | None = None
+    memory: int | None = None
+    threads: bool = True
+    dashboard: bool = False
+
+
+def cluster_kind() -> str:
+    """The kind that the deployment chose (``CURATE_CLUSTER``), ``local`` by default."""
+    return os.environ.get(CLUSTER_VARIABLE, "local")
+
+
+@contextmanager
+def open_cluster(settings: ClusterSettings) -> Iterator[Client]:
+    """Opens a cluster and yields its client; closes both when the block ends.
+
+    Raises:
+        ConfigError: There is no such kind of cluster.
+    """
+    if settings.kind not in CLUSTERS:
+        raise ConfigError(f"no cluster is called {settings.kind!r}; {did_you_mean(settings.kind, CLUSTERS)}", where=CLUSTER_VARIABLE)
+    module, _, function = CLUSTERS[settings.kind].partition(":")
+    with getattr(importlib.import_module(module), function)(settings) as client:
+        yield client

@@ -1,0 +1,50 @@
+"""A Dask cluster on this machine, sized by the cores and memory that the cgroup grants and not by those of the host."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dask
+from distributed import Client, LocalCluster
+from distributed.system import CPU_COUNT, MEMORY_LIMIT
+
+from curation_tasks.clusters import ClusterSettings
+
+#: Memory below which another worker does more harm than good: a row group, its copies and a loaded model.
+MEMORY_PER_WORKER = 1 * 2**30
+
+_CONFIGURATION = {
+    # A worker that dies three times with one unit will die a fourth time.
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.comm.timeouts.connect": "60s",
+    "distributed.logging": {"distributed": "error"},
+}
+
+
+@contextmanager
+def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
+    """Threads of this process where the work releases the GIL, processes where it does not."""
+    workers = settings.workers or default_workers(settings.memory)
+    memory = settings.memory or int(MEMORY_LIMIT // workers)
+    shape = {"n_workers": 1, "threads_per_worker": workers, "processes": False, "memory_limit": 0}
+    if not settings.threads and workers > 1:
+        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "memory_limit": memory}
+    with (
+        dask.config.set(_CONFIGURATION),
+        LocalCluster(
+            **shape,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0" if settings.dashboard else None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def default_workers(memory: int | None = None) -> int:
+    """Tasks at once: one a core, fewer where each would get less than ``memory`` bytes (default 1 GiB)."""
+    return max(1, min(CPU_COUNT, int(MEMORY_LIMIT // (memory or MEMORY_PER_WORKER))))

@@ -1,0 +1,5 @@
+"""Running stages: resolve, units with resume, commit, publish."""
+
+from curation_tasks.runner.stages import StageRequest, Surroundings, run_stage, shared_clusters
+
+__all__ = ["StageRequest", "Surroundings", "run_stage", "shared_clusters"]

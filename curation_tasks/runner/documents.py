@@ -1,0 +1,384 @@
+"""What happens to documents inside a unit: operations applied, rejections split off, files written.
+
+These functions run on workers. They take and return plain data; the parts are looked up in the catalogue of the worker.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from curation_tasks.catalog import load_catalog
+from curation_tasks.context import RunContext
+from curation_tasks.errors import CurationError, InputError
+from curation_tasks.kernels.identity import document_ids
+from curation_tasks.parts import OperationPart, Parameters, PartKind, SourceUnit
+from curation_tasks.pii.samples import redact_samples
+from curation_tasks.runner.units import unit_name
+from curation_tasks.schema import EVIDENCE_FIELDS, LEDGER_COLUMNS, REJECTION_COLUMNS, arrow_type, with_columns
+from curation_tasks.storage import filesystem
+from curation_tasks.storage.shard import SHARD_TEXT_BYTES, CanonicalHash, FileWriter, Shard, ShardWriter, read_shard, text_bytes_of
+
+SAMPLES_PER_REASON = 3
+SAMPLE_CHARACTERS = 400
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker is told about its stage. Plain data, so that it can be sent anywhere.
+
+    Attributes:
+        context: Without counters of a unit.
+        calls: ``{"use", "parameters"}`` of each part, defaults filled in.
+        signals: Columns that the stage adds, name → type.
+        columns: Columns of the output.
+        ledger_text: Whether ledgers keep the text.
+    """
+
+    context: RunContext
+    calls: tuple[Mapping[str, Any], ...]
+    columns: Mapping[str, str]
+    signals: Mapping[str, str] = field(default_factory=dict)
+    ledger_text: bool = True
+
+    def parts(self, kind: PartKind) -> list[tuple[str, Any, Parameters]]:
+        """``(name, part, parameters)`` of each call."""
+        found = []
+        for call in self.calls:
+            part = load_catalog().find(kind, call["use"])
+            found.append((call["use"], part, part.parameters.model_validate(call["parameters"])))
+        return found
+
+    def unit_context(self) -> RunContext:
+        return dataclasses.replace(self.context, counters=Counter())
+
+    def ledger_columns(self) -> dict[str, str]:
+        text = {"text": "string"} if self.ledger_text else {}
+        return dict(LEDGER_COLUMNS) | {name: kind for name, kind in self.signals.items() if name not in LEDGER_COLUMNS} | text
+
+
+class Ledger:
+    """Writes the rejected documents of one unit, counts reasons and keeps a few samples."""
+
+    def __init__(self, work: Work, index: int):
+        self._work, self._columns = work, work.ledger_columns()
+        self._writer = ShardWriter(work.context.folder, f"ledger-{unit_name(index)}.parquet", self._columns)
+        self.reasons: Counter[str] = Counter()
+        self._samples: dict[str, list[dict[str, Any]]] = {}
+
+    def __enter__(self) -> Ledger:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._writer.__exit__(*error)
+
+    def write(self, batch: pa.RecordBatch, operation: str) -> None:
+        """Appends rejected rows: document columns, rejection columns, and where there are any signals and evidence."""
+        if len(batch) == 0:
+            return
+        rows = {
+            "stage": pa.repeat(pa.scalar(self._work.context.stage), len(batch)),
+            "operation": pa.repeat(pa.scalar(operation), len(batch)),
+            "reason": batch.column("reject_reason"),
+            "value": batch.column("reject_value"),
+            "threshold": batch.column("reject_threshold"),
+        }
+        for name, kind in self._columns.items():
+            if name not in rows:
+                rows[name] = batch.column(name) if name in batch.schema.names else pa.nulls(len(batch), arrow_type(kind))
+        self._writer.write(pa.RecordBatch.from_arrays([rows[name] for name in self._columns], names=list(self._columns)))
+        for item in pc.value_counts(batch.column("reject_reason")):
+            self.reasons[item["values"].as_py()] += item["counts"].as_py()
+        self._sample(batch, operation)
+
+    def _sample(self, batch: pa.RecordBatch, operation: str) -> None:
+        reasons = batch.column("reject_reason")
+        for reason in reasons.unique().to_pylist():
+            kept = self._samples.setdefault(reason, [])
+            rows = pc.indices_nonzero(pc.equal(reasons, reason))[: SAMPLES_PER_REASON - len(kept)]
+            for row in rows.to_pylist() if len(kept) < SAMPLES_PER_REASON else []:
+                text = batch.column("text")[row].as_py() or ""
+                kept.append({
+                    "doc_id": batch.column("doc_id")[row].as_py(), "operation": operation, "reason": reason,
+                    "value": batch.column("reject_value")[row].as_py(), "text": text[: 4 * SAMPLE_CHARACTERS],
+                })  # fmt: skip
+
+    def samples(self) -> list[dict[str, Any]]:
+        """A few rejected documents of each reason, cut and redacted: fit to be shown in a report."""
+        samples = [sample for reason in sorted(self._samples) for sample in self._samples[reason]]
+        redacted = redact_samples([sample["text"] for sample in samples])
+        return [
+            sample | {"text": text[:SAMPLE_CHARACTERS] + ("…" if len(text) > SAMPLE_CHARACTERS else "")}
+            for sample, text in zip(samples, redacted, strict=True)
+        ]
+
+    def described(self) -> dict[str, Any]:
+        shard = self._writer.shard
+        return dataclasses.asdict(shard) if shard else {}
+
+
+def unit_result(shards: list[Shard], ledger: Ledger, counts: Mapping[str, int], counters: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "shards": [dataclasses.asdict(shard) for shard in shards],
+        "ledger": ledger.described(),
+        "counts": dict(counts),
+        "reasons": dict(sorted(ledger.reasons.items())),
+        "counters": dict(sorted(counters.items())),
+        "samples": ledger.samples(),
+    }
+
+
+def split_rejected(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+    """The rows to keep, without rejection columns, and the rejected rows with them (None when there are none)."""
+    if "reject_reason" not in batch.schema.names:
+        return batch, None
+    plain = batch.select([name for name in batch.schema.names if name not in REJECTION_COLUMNS])
+    keep = batch.column("reject_reason").is_null()
+    if keep.true_count == len(batch):
+        return plain, None
+    return plain.filter(keep), batch.filter(pc.invert(keep))
+
+
+def run_operations(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """One shard through the stage's chain of operations, one read and one write."""
+    context = work.unit_context()
+    operations = work.parts("operation")
+    documents_in = bytes_in = 0
+    with (
+        Ledger(work, item["index"]) as ledger,
+        ShardWriter(context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns) as writer,
+    ):
+        for batch in read_shard(item["uri"]):
+            documents_in += len(batch)
+            bytes_in += text_bytes_of(batch.column("text"))
+            for name, part, parameters in operations:
+                batch = _applied(name, part, parameters, batch, context, item["uri"])
+                batch, rejected = split_rejected(batch)
+                if rejected is not None:
+                    ledger.write(rejected, name)
+            writer.write(batch)
+    counts = {"documents_in": documents_in, "text_bytes_in": bytes_in, "documents": writer.rows, "text_bytes": writer.text_bytes}
+    return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
+
+
+def _applied(
+    name: str, part: OperationPart, parameters: Parameters, batch: pa.RecordBatch, context: RunContext, where: str
+) -> pa.RecordBatch:
+    try:
+        result = part.load()(batch, parameters, context)
+    except CurationError:
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:
+        # The message of a library may quote the document, so only its kind is passed on.
+        raise CurationError(
+            f"operation {name} failed with {type(error).__name__}",
+            where=where,
+            remedy="run it on this shard with `curate stage … --workers 1`",
+        ) from error
+    if len(result) != len(batch):
+        raise CurationError(
+            f"operation {name} returned {len(result)} rows for {len(batch)}", where=where, expected="as many rows, in the same order"
+        )
+    return result
+
+
+def read_source(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """One unit of a source into shards; gives each document its identity."""
+    context = work.unit_context()
+    [(name, part, parameters)] = work.parts("source")
+    unit = SourceUnit(**item["unit"])
+    shards: list[Shard] = []
+    counts: Counter[str] = Counter(records=0, documents=0, rejected=0, text_bytes=0)
+    limit = item.get("limit")
+    with ExitStack() as stack, Ledger(work, item["index"]) as ledger:
+        writer: ShardWriter | None = None
+        for batch in _limited(part.load()(unit, parameters, context), limit):
+            batch = _identified(batch, unit, work, counts["records"])
+            counts["records"] += len(batch)
+            kept, rejected = split_rejected(batch)
+            if rejected is not None:
+                ledger.write(rejected, name)
+                counts["rejected"] += len(rejected)
+            if len(kept) == 0:
+                continue
+            if writer is not None and writer.text_bytes >= SHARD_TEXT_BYTES:
+                stack.pop_all().close()
+                shards.append(writer.shard)
+                writer = None
+            if writer is None:
+                writer = stack.enter_context(
+                    ShardWriter(context.folder, f"part-{unit_name(item['index'])}-{len(shards)}.parquet", work.columns)
+                )
+            writer.write(kept)
+            counts["documents"] += len(kept)
+        stack.pop_all().close()
+        if writer is not None:
+            shards.append(writer.shard)
+    counts["text_bytes"] = sum(shard.text_bytes for shard in shards)
+    return unit_result(shards, ledger, counts, context.counters) | {"source_hash": _file_hash(unit)}
+
+
+def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if limit is None:
+            yield batch
+        elif limit > 0:
+            yield batch.slice(0, limit)
+            limit -= min(limit, len(batch))
+        else:
+            return
+
+
+def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int) -> pa.RecordBatch:
+    """Adds ``doc_id``, ``source`` and ``snapshot``, and puts the columns in their order."""
+    missing = pc.is_null(batch.column("native_id")) if "native_id" in batch.schema.names else None
+    generated = document_ids(unit.path, first, len(batch))
+    prefix = f"{work.context.stage}:"
+    if missing is None:
+        identities = generated
+    else:
+        identities = pc.if_else(missing, generated, pc.binary_join_element_wise(prefix, batch.column("native_id"), ""))
+    batch = with_columns(
+        batch,
+        {
+            "doc_id": identities,
+            "source": pa.repeat(pa.scalar(work.context.stage), len(batch)),
+            "snapshot": pa.repeat(pa.scalar(work.context.snapshot), len(batch)),
+        },
+    )
+    for name in work.columns:
+        if name not in batch.schema.names:
+            raise InputError(f"the source declares column {name!r} and did not yield it", where=unit.uri)
+    extra = [name for name in batch.schema.names if name in REJECTION_COLUMNS]
+    return batch.select([*work.columns, *extra])
+
+
+def _file_hash(unit: SourceUnit) -> str:
+    """xxh3-128 of a local file, so that ``verify`` can tell a change; "" elsewhere, where the store's etag serves."""
+    if filesystem.scheme_of(unit.uri) != "file" or not filesystem.exists(unit.uri):
+        return ""
+    return file_hash(unit.uri)
+
+
+def file_hash(uri: str) -> str:
+    """xxh3-128 of a file's bytes, hex."""
+    digest = xxhash.xxh3_128()
+    with filesystem.open_input(uri) as file:
+        while block := file.read(2**22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def apply_decisions(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """Removes from one shard the rows that a reduction decided on; reads nothing but that shard and its decisions."""
+    context = work.unit_context()
+    operation = work.calls[0]["use"]
+    decisions = _read_decisions(item["decisions"])
+    documents_in = bytes_in = 0
+    with (
+        Ledger(work, item["index"]) as ledger,
+        ShardWriter(context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns) as writer,
+    ):
+        for batch in read_shard(item["uri"]):
+            bytes_in += text_bytes_of(batch.column("text"))
+            rows = decisions["row"].to_numpy()
+            begin, end = np.searchsorted(rows, [documents_in, documents_in + len(batch)])
+            local = rows[begin:end] - documents_in
+            documents_in += len(batch)
+            keep = np.ones(len(batch), bool)
+            keep[local] = False
+            ledger.write(_removed(batch.take(pa.array(local)), decisions.slice(begin, end - begin)), operation)
+            writer.write(batch.filter(pa.array(keep)))
+    if len(decisions) and decisions["row"][-1].as_py() >= documents_in:
+        raise CurationError(
+            "a decision names a row that the shard does not have", where=item["decisions"], remedy="report this: it is a defect"
+        )
+    counts = {"documents_in": documents_in, "text_bytes_in": bytes_in, "documents": writer.rows, "text_bytes": writer.text_bytes}
+    return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
+
+
+def _read_decisions(uri: str) -> pa.Table:
+    names = ["row", "reason", *EVIDENCE_FIELDS]
+    if not uri:
+        return pa.table(
+            {name: pa.array([], arrow_type("int64" if name == "row" else EVIDENCE_FIELDS.get(name, "string"))) for name in names}
+        )
+    return pa.Table.from_batches(list(read_shard(uri, names))).combine_chunks()
+
+
+def _removed(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
+    columns = {name: decisions[name].combine_chunks() for name in decisions.column_names}
+    fields = [name for name in EVIDENCE_FIELDS]
+    evidence = pa.StructArray.from_arrays([columns[name].cast(arrow_type(EVIDENCE_FIELDS[name])) for name in fields], names=fields)
+    return with_columns(
+        batch,
+        {
+            "reject_reason": columns["reason"],
+            "reject_value": columns["similarity"].cast(pa.float64()),
+            "reject_threshold": pa.nulls(len(batch), pa.float64()),
+            "evidence": evidence,
+        },
+    )
+
+
+def merge_shards(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """A group of neighbouring shards into shards of the wanted size."""
+    folder, index = work.context.folder, item["index"]
+    shards: list[Shard] = []
+    documents = text_bytes = 0
+    writer: ShardWriter | None = None
+    with ExitStack() as stack:
+        for uri in item["uris"]:
+            for batch in read_shard(uri):
+                if writer is not None and writer.text_bytes >= item["shard_text_bytes"]:
+                    stack.pop_all().close()
+                    shards.append(writer.shard)
+                    writer = None
+                if writer is None:
+                    writer = stack.enter_context(ShardWriter(folder, f"part-{unit_name(index)}-{len(shards)}.parquet", work.columns))
+                writer.write(batch)
+                documents += len(batch)
+                text_bytes += text_bytes_of(batch.column("text"))
+        stack.pop_all().close()
+        if writer is not None:
+            shards.append(writer.shard)
+    counts = {"documents_in": documents, "documents": documents, "text_bytes_in": text_bytes, "text_bytes": text_bytes, "rejected": 0}
+    return {"shards": [dataclasses.asdict(shard) for shard in shards], "counts": counts, "reasons": {}, "counters": {}}
+
+
+def export_shard(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """One shard into one file of the export's format; a shard without documents gives no file."""
+    [(_, part, parameters)] = work.parts("export")
+    counts: Counter[str] = Counter(
+        documents_in=item["rows"], documents=item["rows"], text_bytes_in=item["text_bytes"], text_bytes=item["text_bytes"], rejected=0
+    )
+    shards: list[dict[str, Any]] = []
+    if item["rows"]:
+        values = CanonicalHash()
+        path = f"part-{unit_name(item['index'])}{part.suffix_of(parameters)}"
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in read_shard(item["uri"]):
+                batch = batch.select([name for name in batch.schema.names if name in work.columns])
+                values.update(batch)
+                yield batch
+
+        with FileWriter(f"{work.context.folder}/{path}") as writer:
+            part.load()(batches(), writer.file, parameters)
+        file = writer.file
+        shards = [
+            dataclasses.asdict(Shard(path, item["rows"], file.bytes, item["text_bytes"], values.hexdigest(), file.sha256.hexdigest()))
+        ]
+    return {"shards": shards, "counts": dict(counts), "reasons": {}, "counters": {}}

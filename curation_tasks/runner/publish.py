@@ -1,0 +1,119 @@
+"""Publish: gates passed, then an entry ``published/{n}.json`` that consumers read. The highest ``n`` holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.lineage.tree import ancestors
+from curation_tasks.manifest import Manifest, digest_of
+from curation_tasks.storage import filesystem
+from curation_tasks.storage.commit import create_if_absent
+
+_ATTEMPTS = 20
+
+
+def publish(
+    resolved: Manifest, datasets: Mapping[str, Manifest], options: Mapping[str, Any], *, republish: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Checks the gates and creates the entry, unless the newest one says the same already.
+
+    Returns:
+        The manifest's content, and the URI of the entry.
+
+    Raises:
+        InputError: A gate is not passed; names the figure and the bound.
+        ConfigError: The specification was published before and superseded since.
+    """
+    check_gates(datasets, options["gates"])
+    counts = {name: sum(manifest.counts.get(name, 0) for manifest in datasets.values()) for name in ("documents", "text_bytes")}
+    content = {
+        "kind": "publish", "schema": {}, "reasons": {}, "counters": {}, "counts": counts | {"datasets": len(datasets)},
+        "datasets": {name: manifest.digest for name, manifest in datasets.items()}, "spec_digest": resolved.content["spec_digest"],
+    }  # fmt: skip
+    folder = published_folder(resolved.root, resolved.content["pipeline"], resolved.content["snapshot"])
+    for _ in range(_ATTEMPTS):
+        entries = published_entries(folder)
+        if entries and _same(entries[-1], content):
+            return content, f"{folder}/{entries[-1]['version']:06}.json"
+        if not republish:
+            _refuse_superseded(entries, content, folder)
+        number = entries[-1]["version"] + 1 if entries else 1
+        uri = f"{folder}/{number:06}.json"
+        if create_if_absent(uri, json.dumps(_entry(number, resolved, datasets, content), indent=1, sort_keys=True).encode()):
+            return content, uri
+    raise TransientError("other runs keep publishing this snapshot", where=folder, remedy="it is tried again")
+
+
+def check_gates(datasets: Mapping[str, Manifest], gates: Mapping[str, Any]) -> None:
+    """Raises ``InputError`` for the first gate that a dataset does not pass."""
+    for name, manifest in datasets.items():
+        documents = manifest.counts["documents"]
+        if documents < gates["min_documents"]:
+            raise InputError(
+                f"{name} has {documents:,} documents", where=manifest.uri, expected=f"min_documents: {gates['min_documents']:,}"
+            )
+        if gates["min_kept_ratio"] is None and gates["max_kept_ratio"] is None:
+            continue
+        records = sum(source.counts["records"] for source in ancestors(manifest) if source.kind == "source")
+        ratio = documents / records if records else 0.0
+        for bound, wrong in (
+            ("min_kept_ratio", ratio < (gates["min_kept_ratio"] or 0)),
+            ("max_kept_ratio", ratio > (gates["max_kept_ratio"] or 1)),
+        ):
+            if wrong:
+                raise InputError(
+                    f"{name} keeps {ratio:.1%} of {records:,} records", where=manifest.uri, expected=f"{bound}: {gates[bound]:.1%}",
+                    remedy="look at the report; loosen the gate if the figure is right",
+                )  # fmt: skip
+
+
+def published_folder(root: str, pipeline: str, snapshot: str) -> str:
+    return filesystem.join(root, pipeline, snapshot, "published")
+
+
+def published_entries(folder: str) -> list[dict[str, Any]]:
+    """All entries of a snapshot, oldest first."""
+    names = [name for name in filesystem.list_names(folder) if name.endswith(".json") and name[:-5].isdigit()]
+    return [json.loads(filesystem.read_bytes(f"{folder}/{name}")) for name in names]
+
+
+def with_published(result: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """The result of a publish stage names its entry; others are unchanged."""
+    entry = manifest.execution.get("published")
+    return result | {"published": entry} if entry else result
+
+
+def _entry(number: int, resolved: Manifest, datasets: Mapping[str, Manifest], content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "format": "curation-published/1",
+        "version": number,
+        "published": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pipeline": resolved.content["pipeline"],
+        "snapshot": resolved.content["snapshot"],
+        "spec_digest": content["spec_digest"],
+        "resolve": {"path": filesystem.relative_to(resolved.uri, resolved.root), "digest": resolved.digest},
+        "datasets": {
+            name: {"path": filesystem.relative_to(item.uri, item.root), "key": item.key, "digest": item.digest, "counts": dict(item.counts)}
+            for name, item in datasets.items()
+        },
+        "digest": digest_of(content),
+    }
+
+
+def _same(entry: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
+    return entry["digest"] == digest_of(content)
+
+
+def _refuse_superseded(entries: list[dict[str, Any]], content: Mapping[str, Any], folder: str) -> None:
+    old = [entry["version"] for entry in entries[:-1] if entry["spec_digest"] == content["spec_digest"]]
+    if old and entries[-1]["spec_digest"] != content["spec_digest"]:
+        raise ConfigError(
+            f"this specification was published as version {old[-1]} and superseded by version {entries[-1]['version']}",
+            where=folder,
+            expected="a newer specification",
+            remedy="give --republish if going back is meant",
+        )

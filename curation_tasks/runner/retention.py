@@ -1,0 +1,78 @@
+"""What a storage root holds, and what of it may go.
+
+A folder that is reachable from a published entry within retention is kept; all else expires some days after its last
+change. Nothing is deleted here: housekeeping does that with these lists.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from curation_tasks.lineage.tree import ancestors
+from curation_tasks.manifest import MANIFEST_NAME, read_manifest
+from curation_tasks.runner.publish import published_entries, published_folder
+from curation_tasks.storage import filesystem
+
+
+def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
+    """One row a pipeline and snapshot: the newest published version, and stages that have units but no manifest."""
+    root = filesystem.absolute(root)
+    rows = []
+    for name, snapshot in _snapshots(root, pipeline):
+        entries = published_entries(published_folder(root, name, snapshot))
+        last = entries[-1] if entries else {}
+        unfinished = [
+            folder.split("/")[-2] for folder in stage_folders(root, name, snapshot) if not filesystem.exists(f"{folder}/{MANIFEST_NAME}")
+        ]
+        rows.append(
+            {
+                "pipeline": name,
+                "snapshot": snapshot,
+                "version": last.get("version"),
+                "published": last.get("published"),
+                "documents": sum(item["counts"]["documents"] for item in last["datasets"].values()) if last else None,
+                "unfinished": sorted(set(unfinished)),
+            }
+        )
+    return rows
+
+
+def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) -> set[str]:
+    """Folders of all datasets of the newest published entry, and of those published since a time, with their ancestors."""
+    entries = published_entries(published_folder(root, pipeline, snapshot))
+    kept = [entry for entry in entries if datetime.fromisoformat(entry["published"]) >= since] + entries[-1:]
+    folders = set()
+    for entry in kept:
+        for item in entry["datasets"].values():
+            folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{item['path']}"))}
+    return folders
+
+
+def expired_folders(root: str, days: int, pipeline: str | None = None, now: datetime | None = None) -> list[str]:
+    """Stage folders that no published entry within retention reaches and that nobody has changed for ``days`` days."""
+    root = filesystem.absolute(root)
+    before = (now or datetime.now(UTC)) - timedelta(days=days)
+    expired = []
+    for name, snapshot in _snapshots(root, pipeline):
+        kept = reachable_folders(root, name, snapshot, before)
+        for folder in stage_folders(root, name, snapshot):
+            if folder not in kept and filesystem.last_change(folder) <= before:
+                expired.append(folder)
+    return sorted(expired)
+
+
+def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
+    """``{root}/{pipeline}/{snapshot}/{stage}/{key}`` of all stages and keys."""
+    base = filesystem.join(root, pipeline, snapshot)
+    return [
+        filesystem.join(base, stage, key)
+        for stage in filesystem.list_folders(base)
+        if stage != "published"
+        for key in filesystem.list_folders(filesystem.join(base, stage))
+    ]
+
+
+def _snapshots(root: str, pipeline: str | None) -> list[tuple[str, str]]:
+    names = [name for name in filesystem.list_folders(root) if pipeline in (None, name)]
+    return [(name, snapshot) for name in names for snapshot in filesystem.list_folders(filesystem.join(root, name)) if snapshot != "index"]

@@ -1,0 +1,470 @@
+"""One stage from its inputs to its commit. ``run_stage`` is what `curate stage` runs, here as in a pod."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from curation_tasks import __version__
+from curation_tasks.catalog import load_catalog
+from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
+from curation_tasks.context import ReductionContext, RunContext
+from curation_tasks.errors import ConfigError, InputError, did_you_mean
+from curation_tasks.manifest import MANIFEST_NAME, Dataset, Manifest, key_of, read_list, read_manifest, values_hash, write_list
+from curation_tasks.plan import PART_KIND, override, plan
+from curation_tasks.runner import documents, publish, resolve
+from curation_tasks.runner.fingerprint import stage_fingerprint
+from curation_tasks.runner.memory import PeakMemory
+from curation_tasks.runner.units import Progress, UnitOrder, run_units, summed
+from curation_tasks.spec import RESOLVE, load_pipeline
+from curation_tasks.storage import filesystem
+from curation_tasks.storage.commit import create_if_absent, require_commit_scheme
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = structlog.get_logger("curation_tasks")
+
+SHARD_LIST = {"path": "string", "rows": "int64", "bytes": "int64", "text_bytes": "int64", "hash": "string", "sha256": "string"}
+QUARANTINE_LIST = {"unit": "int64", "path": "string", "error": "string"}
+SAMPLE_LIST = {"doc_id": "string", "operation": "string", "reason": "string", "value": "double", "text": "string"}
+SOURCE_LIST = resolve.UNIT_COLUMNS | {"hash": "string", "records": "int64", "documents": "int64", "rejected": "int64"}
+#: Samples that a manifest keeps of each reason.
+SAMPLES_PER_REASON = 5
+
+
+@dataclass(frozen=True)
+class StageRequest:
+    """What `curate stage` was asked for; see ``curation_tasks.plan.StageCall`` for the command line.
+
+    Attributes:
+        stage: Id of the stage, or ``resolve``.
+        pipeline_file, snapshot, root, limit, overrides: For resolve.
+        resolved: URI of the resolve manifest, for all other stages.
+        inputs: Stage → URI of its manifest.
+        settings: Of the cluster; ``threads`` is decided by the stage's parts.
+        republish: Publish although this specification was superseded.
+    """
+
+    stage: str
+    pipeline_file: str | None = None
+    snapshot: str = "all"
+    root: str | None = None
+    limit: int | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    resolved: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    settings: ClusterSettings = field(default_factory=lambda: ClusterSettings(cluster_kind()))
+    republish: bool = False
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """How a stage is run, none of which may change what it gives.
+
+    Attributes:
+        progress: Told about each unit.
+        order: Order in which units are started.
+        client: A client to use instead of opening a cluster.
+    """
+
+    progress: Progress = lambda done, total, result: None
+    order: UnitOrder = list
+    client: Callable[[ClusterSettings], Any] | None = None
+
+
+def run_stage(request: StageRequest, surroundings: Surroundings | None = None) -> dict[str, Any]:
+    """Runs one stage, or finds that it was done.
+
+    Returns:
+        ``{"manifest", "key", "digest", "stage", "counts", "reused"}``, and ``published`` for a publish stage.
+
+    Raises:
+        CurationError: By reaction; finished units are kept for the next try.
+    """
+    surroundings = surroundings or Surroundings()
+    if request.stage == RESOLVE:
+        return _run_resolve(request)
+    if not request.resolved:
+        raise ConfigError(f"stage {request.stage!r} needs the manifest of resolve", remedy="give --resolved URI, or use `curate run`")
+    return _Stage(request, surroundings).run()
+
+
+def _run_resolve(request: StageRequest) -> dict[str, Any]:
+    if not request.pipeline_file or not request.root:
+        raise ConfigError("resolve needs a pipeline file and a storage root", remedy="give --pipeline FILE and --root URI")
+    require_commit_scheme(request.root)
+    if request.limit is not None and request.limit < 1:
+        raise ConfigError(f"a limit of {request.limit} records leaves nothing", expected="--limit of 1 or more")
+    planned = plan(override(load_pipeline(request.pipeline_file), request.overrides))
+    snapshot = planned.spec.check_snapshot(request.snapshot)
+    started = time.perf_counter()
+    units = resolve.list_units(planned, snapshot)
+    base = str(Path(request.pipeline_file).parent)
+    files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
+    frozen = resolve.resolved_content(planned, snapshot, request.limit, units, files)
+    key = resolve.resolve_key(frozen)
+    folder = filesystem.join(filesystem.absolute(request.root), planned.spec.name, snapshot, RESOLVE, key)
+    uri = f"{folder}/{MANIFEST_NAME}"
+    if filesystem.exists(uri):
+        return read_manifest(uri).result(reused=True)
+    for found in files.values():
+        resolve.freeze_file(found, f"{folder}/files")
+    content = {
+        "pipeline": planned.spec.name, "stage": RESOLVE, "kind": RESOLVE, "schema": {}, "reasons": {}, "counters": {},
+        "counts": {"units": sum(len(listed) for listed in units.values())}, **frozen,
+    }  # fmt: skip
+    lineage = {"key": key, "fingerprint": frozen, "parents": [], "lists": resolve.write_units(folder, units)}
+    lineage |= lineage.pop("lists")
+    execution = _execution(started, None) | {"pipeline_file": str(request.pipeline_file), "description": planned.spec.description}
+    return _commit(Manifest(uri, content, lineage, execution))
+
+
+class _Stage:
+    """A stage other than resolve: inputs read and checked, key computed, units run, manifest committed."""
+
+    def __init__(self, request: StageRequest, surroundings: Surroundings):
+        self.request, self.around = request, surroundings
+        self.resolved = read_manifest(request.resolved)
+        stages = {stage["id"]: stage for stage in self.resolved.content["pipeline_spec"]["stages"]}
+        if request.stage not in stages:
+            raise ConfigError(
+                f"the pipeline has no stage {request.stage!r}; {did_you_mean(request.stage, stages)}", where=self.resolved.uri
+            )
+        self.spec = stages[request.stage]
+        self.kind = self.spec["kind"]
+        self.snapshot = self.resolved.content["snapshot"]
+        self.parents = self._parents()
+        digests = {name: parent.digest for name, parent in self.parents.items()}
+        if self.kind == "source":
+            digests = {RESOLVE: self.resolved.content["sources"][self.spec["id"]]["digest"]}
+        if self.kind == "publish":
+            digests |= {RESOLVE: self.resolved.digest}
+        self.fingerprint = stage_fingerprint(self.spec, self.snapshot, digests, self.resolved.content["files"])
+        self.key = key_of(self.fingerprint)
+        root = self.resolved.root
+        self.folder = filesystem.join(root, self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.key)
+        self.uri = f"{self.folder}/{MANIFEST_NAME}"
+
+    def _parents(self) -> dict[str, Manifest]:
+        needs = self.spec["needs"]
+        for name in needs:
+            if name not in self.request.inputs:
+                raise ConfigError(
+                    f"stage {self.spec['id']!r} reads {name!r}", where=self.spec["id"], remedy=f"give --input {name}=MANIFEST"
+                )
+        for name in self.request.inputs:
+            if name not in needs:
+                raise ConfigError(f"stage {self.spec['id']!r} does not read {name!r}; it reads {', '.join(needs) or 'no other stage'}")
+        parents = {name: read_manifest(self.request.inputs[name]) for name in needs}
+        for name, parent in parents.items():
+            if parent.stage != name:
+                raise ConfigError(f"the input {name!r} is a manifest of stage {parent.stage!r}", where=parent.uri)
+        return parents
+
+    def run(self) -> dict[str, Any]:
+        logger = log.bind(pipeline=self.resolved.content["pipeline"], snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
+        if filesystem.exists(self.uri):
+            manifest = read_manifest(self.uri)
+            logger.info("stage was done before", digest=manifest.digest)
+            return publish.with_published(manifest.result(reused=True), manifest)
+        started = time.perf_counter()
+        logger.info("stage starts", kind=self.kind)
+        with PeakMemory() as memory:
+            if self.kind == "publish":
+                manifest = self._published()
+            else:
+                manifest = self._computed()
+        manifest = dataclasses.replace(manifest, execution=dict(manifest.execution) | _execution(started, memory))
+        result = _commit(manifest)
+        logger.info("stage done", digest=result["digest"], **result["counts"], seconds=manifest.execution["seconds"])
+        if self.kind == "reduction":
+            filesystem.delete(f"{self.folder}/work", recursive=True)
+        return publish.with_published(result, manifest)
+
+    # --- work on documents -------------------------------------------------------------------------------------------
+
+    def _computed(self) -> Manifest:
+        settings = dataclasses.replace(self.request.settings, threads=self._threads())
+        with self._client(settings) as client:
+            results = getattr(self, f"_run_{self.kind}")(client)
+        return self._manifest(results)
+
+    def _client(self, settings: ClusterSettings) -> Any:
+        return self.around.client(settings) if self.around.client else open_cluster(settings)
+
+    def _threads(self) -> bool:
+        if not self.spec["calls"]:
+            return True
+        return all(load_catalog().find(PART_KIND[self.kind], call["use"]).releases_gil for call in self.spec["calls"])
+
+    def _work(self, columns: Mapping[str, str], signals: Mapping[str, str] | None = None) -> documents.Work:
+        return documents.Work(
+            context=self._context(),
+            calls=tuple(self.spec["calls"]),
+            columns=columns,
+            signals=signals or {},
+            ledger_text=self.spec["options"]["ledger_text"],
+        )
+
+    def _context(self) -> RunContext:
+        files = {name: f"{self.resolved.folder}/files/{found['sha256']}" for name, found in self.resolved.content["files"].items()}
+        return RunContext(self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.folder, files=files)
+
+    def _units(
+        self, client: Client, function: Callable[..., dict[str, Any]], items: Sequence[Any], work: documents.Work, **more: Any
+    ) -> list[dict[str, Any]]:
+        more = {"progress": self.around.progress, "order": self.around.order} | more
+        return run_units(client, self.folder, "unit", function, items, (work,), **more)
+
+    def _run_source(self, client: Client) -> list[dict[str, Any]]:
+        part = load_catalog().find("source", self.spec["calls"][0]["use"])
+        parameters = part.parameters.model_validate(self.spec["calls"][0]["parameters"])
+        self.schema = dict(documents.DOCUMENT_COLUMNS) | part.provides_of(parameters)
+        self.units = [row | {"options": json.loads(row["options"])} for row in read_list(self.resolved, f"units-{self.spec['id']}")]
+        items = [{"index": index, "unit": unit} for index, unit in enumerate(self.units)]
+        work, limit = self._work(self.schema), self.resolved.content["limit"]
+        if limit is None:
+            results = self._units(client, documents.read_source, items, work, quarantine=True)
+        else:
+            # The first records in the order of the units, so one unit after the other.
+            results = []
+            for item in items:
+                remaining = limit - sum(result["counts"]["records"] for result in results if "counts" in result)
+                if remaining <= 0:
+                    break
+                step = f"unit{item['index']}"
+                [result] = run_units(
+                    client, self.folder, step, documents.read_source, [item | {"limit": remaining}], (work,), quarantine=True
+                )
+                results.append(result)
+        self._check_quarantine(results)
+        return results
+
+    def _run_operations(self, client: Client) -> list[dict[str, Any]]:
+        parents = self._datasets()
+        columns = _common_schema(parents)
+        self.schema, signals = dict(columns), {}
+        for call in self.spec["calls"]:
+            part = load_catalog().find("operation", call["use"])
+            added = part.adds_of(part.parameters.model_validate(call["parameters"]))
+            signals |= {name: kind for name, kind in added.items() if name not in columns}
+            self.schema |= added
+        return self._units(client, documents.run_operations, self._shard_items(parents), self._work(self.schema, signals))
+
+    def _run_reduction(self, client: Client) -> list[dict[str, Any]]:
+        [dataset] = self._datasets()
+        self.schema = dict(dataset.schema)
+        call = self.spec["calls"][0]
+        part = load_catalog().find("reduction", call["use"])
+        context = self._context()
+        work = f"{self.folder}/work"
+
+        def run_step(step: str, function: Callable[..., dict[str, Any]], items: Sequence[Any], *arguments: Any) -> list[dict[str, Any]]:
+            return run_units(client, work, step, function, items, arguments, progress=self.around.progress, order=self.around.order)
+
+        fields = {name.name: getattr(context, name.name) for name in dataclasses.fields(context)}
+        reduction = ReductionContext(**fields, map=run_step, work=work, memory_per_task=_memory_per_task(client))
+        decisions = part.load()(dataset, part.parameters.model_validate(call["parameters"]), reduction)
+        self.extra_counters = dict(decisions.counters)
+        items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
+        return self._units(client, documents.apply_decisions, items, self._work(self.schema))
+
+    def _run_compact(self, client: Client) -> list[dict[str, Any]]:
+        parents = self._datasets()
+        self.schema = _common_schema(parents)
+        target = self.spec["options"]["shard_text_bytes"]
+        groups: list[list[str]] = [[]]
+        size = 0
+        for dataset in parents:
+            for shard in dataset.shards:
+                if groups[-1] and size + shard.text_bytes > target:
+                    groups.append([])
+                    size = 0
+                groups[-1].append(dataset.uri(shard))
+                size += shard.text_bytes
+        items = [{"index": index, "uris": uris, "shard_text_bytes": target} for index, uris in enumerate(groups) if uris]
+        return self._units(client, documents.merge_shards, items, self._work(self.schema))
+
+    def _run_export(self, client: Client) -> list[dict[str, Any]]:
+        parents = self._datasets()
+        self.schema = _common_schema(parents)
+        return self._units(client, documents.export_shard, self._shard_items(parents), self._work(self.schema))
+
+    def _datasets(self) -> list[Dataset]:
+        return [parent.dataset() for parent in self.parents.values()]
+
+    def _shard_items(self, datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
+        pairs = [(dataset, shard) for dataset in datasets for shard in dataset.shards]
+        return [
+            {"index": index, "uri": dataset.uri(shard), "rows": shard.rows, "text_bytes": shard.text_bytes}
+            for index, (dataset, shard) in enumerate(pairs)
+        ]
+
+    def _check_quarantine(self, results: list[dict[str, Any]]) -> None:
+        bad = [(index, result["quarantined"]) for index, result in enumerate(results) if "quarantined" in result]
+        allowed = self.spec["options"]["max_quarantined_ratio"]
+        if len(bad) > allowed * len(results):
+            shown = "\n".join(f"  {self.units[index]['path']}: {error}" for index, error in bad[:5])
+            raise InputError(
+                f"{len(bad)} of {len(results)} units cannot be read:\n{shown}",
+                where=f"stage {self.spec['id']}",
+                expected=f"at most {allowed:.1%} (max_quarantined_ratio)",
+                remedy="mend or remove the files, or raise max_quarantined_ratio to go on without them",
+            )
+
+    # --- commit ------------------------------------------------------------------------------------------------------
+
+    extra_counters: Mapping[str, int] = {}
+    schema: Mapping[str, str]
+    units: list[dict[str, Any]]
+
+    def _manifest(self, results: list[dict[str, Any]]) -> Manifest:
+        done = [result for result in results if "quarantined" not in result]
+        quarantined = [
+            {"unit": index, "path": self.units[index]["path"], "error": result["quarantined"]}
+            for index, result in enumerate(results)
+            if "quarantined" in result
+        ]
+        counts = summed(done, "counts")
+        if self.kind == "source":
+            counts = (
+                {"records": 0, "documents": 0, "rejected": 0, "text_bytes": 0}
+                | counts
+                | {"units": len(results), "quarantined_units": len(quarantined)}
+            )
+        counts["bytes"] = sum(shard["bytes"] for result in done for shard in result["shards"])
+        content = {
+            "pipeline": self.resolved.content["pipeline"],
+            "snapshot": self.snapshot,
+            "stage": self.spec["id"],
+            "kind": self.kind,
+            "schema": dict(self.schema),
+            "counts": {name: amount for name, amount in counts.items() if name != "bytes"},
+            "reasons": summed(done, "reasons"),
+            "counters": dict(sorted((summed(done, "counters") | dict(self.extra_counters)).items())),
+        }
+        shards = [shard for result in done for shard in result["shards"]]
+        ledgers = [result["ledger"] for result in done if result.get("ledger", {}).get("rows")]
+        content["values"] = values_hash(shards, ledgers)
+        lists: dict[str, Any] = {
+            "shards": write_list(self.folder, "shards", shards, SHARD_LIST),
+            "ledger": write_list(self.folder, "ledger", ledgers, SHARD_LIST),
+        }
+        if quarantined:
+            content["quarantine"] = write_list(self.folder, "quarantine", quarantined, QUARANTINE_LIST)
+        if self.kind == "source":
+            lists["source_files"] = write_list(self.folder, "source_files", self._source_files(results), SOURCE_LIST)
+        lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names(), **lists}
+        samples = _first_samples(done)
+        execution = {
+            "samples": write_list(self.folder, "samples", samples, SAMPLE_LIST),
+            "bytes": counts["bytes"],
+            "worker_seconds": round(sum(result["execution"]["seconds"] for result in done), 3),
+            "thresholds": self._thresholds(),
+        }
+        return Manifest(self.uri, content, lineage, execution)
+
+    def _source_files(self, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        rows = []
+        for unit, result in zip(self.units, results, strict=False):
+            counts = result.get("counts", {})
+            numbers = {name: counts.get(name, 0) for name in ("records", "documents", "rejected")}
+            rows.append(unit | {"options": json.dumps(unit["options"], sort_keys=True), "hash": result.get("source_hash", "")} | numbers)
+        return rows
+
+    def _parent_names(self) -> list[dict[str, str]]:
+        parents = {RESOLVE: self.resolved} | self.parents
+        root = self.resolved.root
+        return [
+            {"stage": name, "path": filesystem.relative_to(parent.uri, root), "key": parent.key, "digest": parent.digest}
+            for name, parent in parents.items()
+        ]
+
+    def _thresholds(self) -> dict[str, list[Any]]:
+        if self.kind != "operations":
+            return {}
+        found: dict[str, list[Any]] = {}
+        for call in self.spec["calls"]:
+            part = load_catalog().find("operation", call["use"])
+            bounds = part.thresholds_of(part.parameters.model_validate(call["parameters"]))
+            found |= {reason: list(bound) for reason, bound in bounds.items()}
+        return found
+
+    def _published(self) -> Manifest:
+        content, entry = publish.publish(self.resolved, self.parents, self.spec["options"], republish=self.request.republish)
+        content |= {"pipeline": self.resolved.content["pipeline"], "snapshot": self.snapshot, "stage": self.spec["id"]}
+        lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names()}
+        return Manifest(self.uri, content, lineage, {"published": entry})
+
+
+def _common_schema(datasets: Sequence[Dataset]) -> dict[str, str]:
+    first, *others = [dataset.schema for dataset in datasets]
+    return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
+
+
+def _first_samples(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    taken: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        for sample in result.get("samples", []):
+            kept = taken.setdefault(sample["reason"], [])
+            if len(kept) < SAMPLES_PER_REASON:
+                kept.append(sample)
+    return [sample for reason in sorted(taken) for sample in taken[reason]]
+
+
+def _memory_per_task(client: Client) -> int:
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT // max(1, sum(client.nthreads().values())) // 2)
+
+
+def _execution(started: float, memory: PeakMemory | None) -> dict[str, Any]:
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - started, 3),
+        "peak_memory_bytes": memory.peak if memory else None,
+        "host": platform.node(),
+        "versions": {"curation-tasks": __version__, "python": platform.python_version(), "pyarrow": version("pyarrow")},
+    }
+
+
+def _commit(manifest: Manifest) -> dict[str, Any]:
+    """Creates the manifest; the loser of a race takes the winner's, which must be equal."""
+    if create_if_absent(manifest.uri, manifest.to_bytes()):
+        return manifest.result()
+    winner = read_manifest(manifest.uri)
+    if winner.digest != manifest.digest:
+        raise InputError(
+            "another run committed other data under the same key",
+            where=manifest.uri,
+            expected=f"digest {manifest.digest}",
+            remedy="an operation is not deterministic, or its data_version was not raised: `curate verify` names the shards",
+        )
+    return winner.result(reused=True)
+
+
+@contextmanager
+def shared_clusters():
+    """A ``Surroundings.client`` that opens one cluster of each shape and keeps it for all stages of a run."""
+    with ExitStack() as stack:
+        clients: dict[ClusterSettings, Any] = {}
+
+        @contextmanager
+        def client(settings: ClusterSettings):
+            if settings not in clients:
+                clients[settings] = stack.enter_context(open_cluster(settings))
+            yield clients[settings]
+
+        yield client
