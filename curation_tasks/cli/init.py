@@ -39,7 +39,7 @@ def init(
             raise ConfigError(
                 "the file exists already, and is not overwritten", where=str(target), remedy="choose another name or --folder"
             )
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - not HTML
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     folder.mkdir(parents=True, exist_ok=True)
     for target, template in targets.items():
         source = (files("curation_tasks.cli") / "templates" / template).read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dask
+from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
-from distributed.system import CPU_COUNT, MEMORY_LIMIT
+from distributed.system import MEMORY_LIMIT
 
 from curation_tasks.clusters import ClusterSettings
 
@@ -31,12 +32,11 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
     memory = settings.memory or int(MEMORY_LIMIT // workers)
     shape = {"n_workers": 1, "threads_per_worker": workers, "processes": False, "memory_limit": 0}
     if not settings.threads and workers > 1:
-        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "memory_limit": memory}
+        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "memory_limit": memory, "host": "127.0.0.1"}
     with (
         dask.config.set(_CONFIGURATION),
         LocalCluster(
             **shape,
-            host="127.0.0.1",
             dashboard_address="127.0.0.1:0" if settings.dashboard else None,
             silence_logs=logging.ERROR,
         ) as cluster,

@@ -27,6 +27,7 @@ from curation_tasks.runner import documents, publish, resolve
 from curation_tasks.runner.fingerprint import stage_fingerprint
 from curation_tasks.runner.memory import PeakMemory
 from curation_tasks.runner.units import Progress, UnitOrder, run_units, summed
+from curation_tasks.schema import DOCUMENT_COLUMNS
 from curation_tasks.spec import RESOLVE, load_pipeline
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.commit import create_if_absent, require_commit_scheme
@@ -231,7 +232,7 @@ class _Stage:
     def _run_source(self, client: Client) -> list[dict[str, Any]]:
         part = load_catalog().find("source", self.spec["calls"][0]["use"])
         parameters = part.parameters.model_validate(self.spec["calls"][0]["parameters"])
-        self.schema = dict(documents.DOCUMENT_COLUMNS) | part.provides_of(parameters)
+        self.schema = dict(DOCUMENT_COLUMNS) | part.provides_of(parameters)
         self.units = [row | {"options": json.loads(row["options"])} for row in read_list(self.resolved, f"units-{self.spec['id']}")]
         items = [{"index": index, "unit": unit} for index, unit in enumerate(self.units)]
         work, limit = self._work(self.schema), self.resolved.content["limit"]
