@@ -1,0 +1,165 @@
+"""Pipelines as DAGs: one DAG a file, one task a stage. A file that is wrong becomes a DAG that says so."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, Asset, BaseOperator, Context, Param
+from airflow.sdk.exceptions import AirflowFailException
+
+from curation_airflow.runbook import pipeline_runbook, stage_note
+from curation_airflow.settings import REPOSITORY
+from curation_airflow.stage_operator import StageOperator
+from curation_tasks.errors import ConfigError
+from curation_tasks.plan import Plan, PlannedStage, plan
+from curation_tasks.spec import ALL, RESOLVE, PipelineSpec, load_pipeline
+
+#: Folders of pipeline files, separated as in PATH; default: ``dags/pipelines``.
+PIPELINES_VARIABLE = "CURATE_PIPELINES"
+#: Storage root: a folder or s3://bucket/prefix; default: ``.curation/data`` in the repository.
+ROOT_VARIABLE = "CURATE_ROOT"
+
+#: Two retries after half a minute and after a minute, with jitter. Which failures are retried is the operator's decision.
+DEFAULT_ARGUMENTS: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
+
+def pipeline_folders(default: Path) -> list[Path]:
+    """The folders that ``CURATE_PIPELINES`` names, else the default."""
+    given = os.environ.get(PIPELINES_VARIABLE, "")
+    return [Path(name).expanduser().resolve() for name in given.split(os.pathsep) if name] or [default]
+
+
+def storage_root() -> str:
+    return os.environ.get(ROOT_VARIABLE) or str(REPOSITORY / ".curation" / "data")
+
+
+def build_dags(folders: Sequence[Path], root: str | None = None) -> dict[str, DAG]:
+    """A DAG for each ``*.yaml`` and ``*.yml`` of the folders, by its id. No file can break the DAG of another."""
+    root = root or storage_root()
+    dags: dict[str, DAG] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("*.y*ml"))):
+        try:
+            spec = load_pipeline(path)
+            if spec.name in dags:
+                raise ConfigError(f"another pipeline file has the name {spec.name!r}", where=str(path), remedy="rename one of them")
+            dag = build_dag(plan(spec), str(path), root)
+        except Exception as error:  # whatever is wrong with it: a user's own parts are imported here
+            dag = build_invalid_dag(_free_name(path.stem, dags), str(path), error)
+        dags[dag.dag_id] = dag
+    return dags
+
+
+def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
+    """The DAG of a pipeline.
+
+    Args:
+        planned: The pipeline.
+        pipeline_file: Its file, which resolve reads.
+        root: The storage root.
+    """
+    spec = planned.spec
+    with DAG(
+        spec.name,
+        description=_first_line(spec.description),
+        doc_md=pipeline_runbook(planned, pipeline_file, root),
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        # A stage takes all cores and the memory that it was given: two at once would share them.
+        max_active_tasks=1,
+        params=_params(spec),
+        tags=sorted({"curation", *spec.tags}),
+        default_args=DEFAULT_ARGUMENTS | {"owner": spec.owner},
+    ) as dag:
+        tasks: dict[str, StageOperator] = {}
+        for call in planned.calls(pipeline_file, ALL, root):
+            stage = planned.by_id.get(call.stage)
+            if stage is None:
+                note = "Freezes the pipeline, its files and the listing of its sources: everything that decides the output."
+                tasks[RESOLVE] = StageOperator(task_id=RESOLVE, call=call, doc_md=note)
+                continue
+            task = StageOperator(task_id=stage.id, call=call, datasets=_assets(spec, stage), doc_md=stage_note(stage))
+            # Also on resolve, whose manifest each stage reads; Airflow draws the direct way only when there is no other.
+            task.set_upstream([tasks[name] for name in stage.needs or (RESOLVE,)])
+            tasks[stage.id] = task
+    return dag
+
+
+def build_invalid_dag(name: str, pipeline_file: str, error: Exception) -> DAG:
+    """A DAG that shows why a pipeline file is none, and whose only task fails with that."""
+    text = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+    page = f"# {name}: invalid pipeline file\n\n`{pipeline_file}`\n\n{_indented(text)}\n\nMend the file: this page follows within a minute."
+    with DAG(
+        name,
+        description=_first_line(text),
+        doc_md=page,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        tags=["curation", "invalid"],
+        default_args=DEFAULT_ARGUMENTS | {"owner": "curation", "retries": 0},
+    ) as dag:
+        InvalidPipelineOperator(task_id="invalid", error=text, doc_md=_indented(text))
+    return dag
+
+
+class InvalidPipelineOperator(BaseOperator):
+    """Fails at once with what is wrong with a pipeline file.
+
+    Args:
+        error: The message.
+    """
+
+    ui_color = "#f9dcdc"
+
+    def __init__(self, *, error: str, **arguments: Any):
+        super().__init__(**arguments)
+        self.error = error
+
+    def execute(self, context: Context) -> None:
+        raise AirflowFailException(self.error)
+
+
+def _params(spec: PipelineSpec) -> dict[str, Param]:
+    if spec.partitions == "none":
+        snapshot = Param(ALL, type="string", const=ALL, description="This pipeline has no partitions.")
+    else:
+        snapshot = Param(
+            None,
+            type=["null", "string"],
+            pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+            description="The snapshot to curate, as CC-MAIN-2026-30. Leave it empty when the run has a partition key.",
+        )
+    limit = Param(None, type=["null", "integer"], minimum=1, description="Read at most so many records of each source; empty: all.")
+    return {"snapshot": snapshot, "limit": limit}
+
+
+def _assets(spec: PipelineSpec, stage: PlannedStage) -> dict[str, Asset]:
+    """The datasets that a publish stage publishes, by the stage that made them."""
+    if stage.kind != "publish":
+        return {}
+    return {name: Asset(name=f"{spec.name}.{name}", uri=f"x-curation://{spec.name}/{name}", group="curation") for name in stage.needs}
+
+
+def _free_name(stem: str, taken: dict[str, DAG]) -> str:
+    """A valid DAG id made of a file name, which no other DAG has."""
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", stem) or "pipeline"
+    return next(name for name in (stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 3))) if name not in taken)
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.strip().splitlines() if line.strip()), "")[:200]
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

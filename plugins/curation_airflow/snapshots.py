@@ -1,0 +1,29 @@
+"""Which snapshot a run curates."""
+
+from __future__ import annotations
+
+from curation_tasks.errors import ConfigError
+
+
+def chosen_snapshot(partition_key: str | None, parameter: str | None) -> str:
+    """The snapshot named by the run's partition key, or by its parameter ``snapshot``.
+
+    Airflow starts runs with either (a backfill has a key, the trigger form a parameter), with both, or with none.
+
+    Raises:
+        ConfigError: None is named, or two that differ.
+    """
+    named = [name for name in (partition_key, parameter) if name]
+    if not named:
+        raise ConfigError(
+            "the run names no snapshot",
+            where="dag_run.partition_key and params.snapshot",
+            remedy="trigger it with a partition key, or fill in `snapshot` in the form",
+        )
+    if len(set(named)) > 1:
+        raise ConfigError(
+            f"the run names two snapshots: partition key {partition_key!r} and parameter {parameter!r}",
+            where="dag_run.partition_key and params.snapshot",
+            remedy="leave the parameter `snapshot` empty when the run has a partition key",
+        )
+    return named[0]
