@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from curation_tasks.errors import InputError
 from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
+from curation_tasks.storage.shard import abandon
 
 _PARTITIONS = b"curation.partitions"
 
@@ -41,13 +42,16 @@ class PartitionWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            try:
+        try:
+            if kind is None:
                 self._parquet.add_key_value_metadata({_PARTITIONS: json.dumps(self._partitions)})
                 self._parquet.close()
-            except BaseException as failure:
-                self._output.__exit__(type(failure), failure, failure.__traceback__)
-                raise
+        except BaseException as failure:
+            abandon(self._parquet)
+            self._output.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        if kind is not None:
+            abandon(self._parquet)
         self._output.__exit__(kind, error, trace)
 
     def write(self, partition: int, rows: pa.Table) -> None:
@@ -83,7 +87,7 @@ def open_partitions(uri: str) -> Iterator[PartitionFile]:
     Raises:
         InputError: It is missing or not such a file.
     """
-    with storage_errors(uri), open_input(uri) as file:
+    with storage_errors(uri), open_input(uri, exact_ranges=True) as file:
         try:
             parquet = pq.ParquetFile(file)
             opened = PartitionFile(parquet)

@@ -26,7 +26,7 @@ def localize(uri: str) -> str:
     """
     if scheme_of(uri) == "file":
         return uri.removeprefix("file://")
-    place = cache_folder() / "files" / xxhash.xxh3_128_hexdigest(uri)
+    place = cache_folder() / "files" / xxhash.xxh3_128_hexdigest(uri.encode())
     if place.exists():
         return str(place)
     fs, path = filesystem(uri)

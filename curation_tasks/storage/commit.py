@@ -7,9 +7,9 @@ two writers can both win. A scheme is accepted here only after it has passed the
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
+import time
 from pathlib import Path
 
 from curation_tasks.errors import ConfigError, TransientError
@@ -18,6 +18,7 @@ from curation_tasks.storage.filesystem import _temporary_name, filesystem, schem
 COMMIT_SCHEMES = ("file", "s3", "memory")
 _MEMORY_LOCK = threading.Lock()
 _ATTEMPTS = 5
+_COMMIT_BYTES = 16 * 2**20
 
 
 def require_commit_scheme(uri: str) -> None:
@@ -40,10 +41,12 @@ def create_if_absent(uri: str, data: bytes) -> bool:
 
     Args:
         uri: ``file``, ``s3`` or ``memory``.
-        data: The whole content, at most a few MB: objects are created by a single conditional PUT.
+        data: The whole content, at most 16 MiB: objects are created by a single conditional PUT, since stores do not
+            check the condition of an upload in parts.
 
     Returns:
-        True when this call created the file; False when another one had.
+        True when this call created the file; False when it was there. After a lost answer the client asks again, and what
+        it finds there may be its own: who must know compares the content.
 
     Raises:
         ConfigError: The scheme is not one on which this is safe.
@@ -85,21 +88,32 @@ def _sync_folder(folder: str) -> None:
 
 
 def _create_object(uri: str, data: bytes) -> bool:
+    if len(data) > _COMMIT_BYTES:
+        raise ValueError(f"{uri}: {len(data):,} bytes do not fit one conditional PUT of at most {_COMMIT_BYTES:,}")
     fs, path = filesystem(uri)
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         try:
             fs.pipe_file(path, data, mode="create")
             return True
         except FileExistsError:
             return False
         except OSError as error:
-            # radosgw answers a clash with 412, which s3fs turns into EINVAL; 409 means "two at once, ask again".
-            if error.errno not in (errno.EINVAL, errno.EBUSY, None) or isinstance(error, (FileNotFoundError, PermissionError)):
-                raise
-            if fs.exists(path):
+            code = _error_code(error)
+            # radosgw does not name the condition that failed, so s3fs raises EINVAL where AWS and moto give FileExistsError.
+            if code in ("PreconditionFailed", "412"):
                 return False
+            # Two conditional writes met in the store, which undid this one and asks for another try.
+            if code not in ("ConditionalRequestConflict", "OperationAborted", "409"):
+                raise
             last = error
+            time.sleep(0.1 * 2**attempt)
     raise TransientError("the store refused to say whether the file was created", where=uri, remedy="it is tried again") from last
+
+
+def _error_code(error: OSError) -> str:
+    """The store's own name of an error that s3fs translated."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("Error", {}).get("Code", "")
 
 
 def _create_in_memory(uri: str, data: bytes) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import errno
 import glob as globbing
+import io
 import os
 import posixpath
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -29,6 +31,9 @@ _CREDENTIAL_ERRORS = ("NoCredentialsError", "PartialCredentialsError", "InvalidA
 _CONNECTION_ERRORS = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
                       "ClientConnectorError", "ClientConnectorDNSError", "ServerDisconnectedError", "ServerTimeoutError",
                       "ClientPayloadError", "IncompleteRead", "FSTimeoutError")  # fmt: skip
+
+#: An unreachable store is reported after _REPEATS (of s3fs) times _ATTEMPTS (of botocore) connections, below 20 seconds.
+_ATTEMPTS, _REPEATS, _CONNECT_SECONDS = 3, 2, 3
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,25 @@ def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     Raises:
         ConfigError: Unknown scheme, or its package is not installed.
     """
+    object_store = scheme_of(uri) in ("s3", "s3a")
     try:
-        return url_to_fs(absolute(uri), **({"use_listings_cache": False} if scheme_of(uri) in ("s3", "s3a") else {}))
+        opened, path = url_to_fs(absolute(uri), **(_object_store_options() if object_store else {}))
     except (ImportError, ValueError) as error:
-        raise ConfigError(f"no file system for {scheme_of(uri)}://", where=uri, expected="file, s3, http or https", remedy=str(error)) from error
+        raise ConfigError(
+            f"no file system for {scheme_of(uri)}://", where=uri, expected="file, s3, http or https", remedy=str(error)
+        ) from error
+    if object_store:
+        opened.retries = _REPEATS
+    return opened, path
+
+
+def _object_store_options() -> dict[str, Any]:
+    # Listings must show what other processes wrote. The default attempts of botocore and s3fs multiply to minutes before
+    # an unreachable store is reported; the orchestrator's retries, minutes apart, are worth more. A user's setting wins.
+    limits: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        limits["retries"] = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+    return {"use_listings_cache": False, "config_kwargs": limits}
 
 
 @contextmanager
@@ -89,7 +109,9 @@ def storage_errors(uri: str) -> Iterator[None]:
     except CurationError:
         raise
     except FileNotFoundError as error:
-        raise InputError("there is no such file, folder or bucket", where=uri, remedy="check the name; buckets are not made for you") from error
+        raise InputError(
+            "there is no such file, folder or bucket", where=uri, remedy="check the name; buckets are not made for you"
+        ) from error
     except OSError as error:
         raise _translated(error, uri) from error
     except Exception as error:
@@ -120,7 +142,7 @@ def _translated(error: Exception, uri: str) -> CurationError:
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TransientError("the disk is full", where=uri, remedy="free space or choose another --root; finished units are kept")
-    if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS):
+    if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS):
         return ConfigError(error.strerror or str(error), where=uri)
     return TransientError(f"storage failed: {_name(error)}: {error}", where=uri, remedy="it is tried again; look at the store if it lasts")
 
@@ -142,22 +164,31 @@ def read_bytes(uri: str) -> bytes:
         return fs.cat_file(path)
 
 
-def open_input(uri: str, **options: Any) -> IO[bytes]:
-    """A seekable binary file, for random access (Parquet) as well as for streams."""
+def open_input(uri: str, *, exact_ranges: bool = False, **options: Any) -> IO[bytes]:
+    """A seekable binary file, for random access (Parquet) as well as for streams.
+
+    Args:
+        uri: Of the file.
+        exact_ranges: Ask a remote store for the bytes that are read and no more. For a reader that takes a few ranges of a
+            large file; without it, each read fetches up to 50 MB ahead.
+        options: For the file system's ``open``.
+    """
     fs, path = filesystem(uri)
+    if exact_ranges and scheme_of(uri) not in ("file", "memory"):
+        options["cache_type"] = "none"
     with storage_errors(uri):
         return fs.open(path, "rb", **options)
 
 
 def list_names(folder: str) -> list[str]:
-    """The names of the files directly in a folder, sorted; none when the folder does not exist."""
+    """The names of the files directly in a folder, sorted, hidden ones left out; none when the folder does not exist."""
     fs, path = filesystem(folder)
     with storage_errors(folder):
         try:
             found = fs.ls(path, detail=True)
         except FileNotFoundError:
             return []
-        return sorted(posixpath.basename(item["name"]) for item in found if item["type"] == "file")
+        return sorted(posixpath.basename(item["name"]) for item in found if item["type"] == "file" and not _is_hidden(item["name"]))
 
 
 def list_folders(folder: str) -> list[str]:
@@ -172,7 +203,10 @@ def list_folders(folder: str) -> list[str]:
 
 
 def glob_files(pattern: str) -> list[StoredFile]:
-    """The files that a path or pattern (``*``, ``?``, ``[…]``, ``**``) names, sorted by URI. No match gives an empty list."""
+    """The files that a path or pattern (``*``, ``?``, ``[…]``, ``**``) names, sorted by URI. No match gives an empty list.
+
+    As in a shell, hidden files (also those that a killed writer left) are found only by a pattern that begins with a dot.
+    """
     fs, path = filesystem(pattern)
     scheme = scheme_of(pattern)
     with storage_errors(pattern):
@@ -186,9 +220,15 @@ def glob_files(pattern: str) -> list[StoredFile]:
                 found = fs.find(path, detail=True)
     files = []
     for name, info in sorted(found.items()):
-        if info["type"] == "file":
-            files.append(StoredFile(name if scheme in ("file", "http", "https") else f"{scheme}://{name}", info.get("size") or -1 if info.get("size") != 0 else 0, _etag(info)))
+        if info["type"] == "file" and (_is_hidden(path) or not _is_hidden(name)):
+            uri = name if scheme in ("file", "http", "https") else f"{scheme}://{name.lstrip('/')}"
+            size = info.get("size")
+            files.append(StoredFile(uri, -1 if size is None else size, _etag(info)))
     return files
+
+
+def _is_hidden(path: str) -> bool:
+    return posixpath.basename(path).startswith(".")
 
 
 def _etag(info: dict[str, Any]) -> str:
@@ -197,32 +237,54 @@ def _etag(info: dict[str, Any]) -> str:
     return f"{info['size']}-{int(info['mtime'] * 1e6)}" if info.get("mtime") else ""
 
 
+def last_change(folder: str) -> datetime:
+    """The time of the newest file below a folder, in UTC; the epoch when it has none."""
+    fs, path = filesystem(folder)
+    with storage_errors(folder):
+        found = [info.get("mtime") or info.get("LastModified") or 0 for info in fs.find(path, detail=True).values()]
+    times = [item.timestamp() if isinstance(item, datetime) else float(item) for item in found]
+    return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
 @contextmanager
 def open_output(uri: str) -> Iterator[IO[bytes]]:
     """A binary file that appears under its name only when the block ends without an exception.
 
     Local files are written beside their place, synced and renamed; objects are completed or discarded. Two writers of
-    one name: the last one wins, whole.
+    one name: the last one wins, whole. A writer that is killed leaves at worst a hidden temporary file, or an upload that
+    is in no listing: let a lifecycle rule of the bucket abort those.
     """
-    fs, path = filesystem(uri)
-    if scheme_of(uri) == "file":
-        with storage_errors(uri), _local_output(path) as file:
-            yield file
-        return
-    with storage_errors(uri):
-        file = fs.open(path, "wb", autocommit=False)
-        try:
-            yield file
-            file.close()
-        except BaseException:
-            file.closed = True  # keeps a later close() from completing the object
-            file.discard()
-            raise
-        file.commit()
+    output = {"file": _local_output, "memory": _memory_output}.get(scheme_of(uri), _object_output)
+    with storage_errors(uri), output(uri) as file:
+        yield file
 
 
 @contextmanager
-def _local_output(path: str) -> Iterator[IO[bytes]]:
+def _object_output(uri: str) -> Iterator[IO[bytes]]:
+    fs, path = filesystem(uri)
+    file = fs.open(path, "wb", autocommit=False)
+    try:
+        yield file
+        file.close()
+        file.commit()
+    except BaseException:
+        with suppress(Exception):  # the store that failed may fail again: the first error is the one to tell
+            file.discard()
+        file.closed = True  # keeps a later close(), the garbage collector's too, from uploading the rest
+        raise
+
+
+@contextmanager
+def _memory_output(uri: str) -> Iterator[IO[bytes]]:
+    fs, path = filesystem(uri)
+    file = io.BytesIO()  # files of fsspec's own are visible while they are written
+    yield file
+    fs.pipe_file(path, file.getvalue())
+
+
+@contextmanager
+def _local_output(uri: str) -> Iterator[IO[bytes]]:
+    _, path = filesystem(uri)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = _temporary_name(path)
     try:
@@ -238,8 +300,13 @@ def _local_output(path: str) -> Iterator[IO[bytes]]:
 
 def write_bytes(uri: str, data: bytes) -> None:
     """Writes a whole file atomically, replacing one that exists."""
-    with open_output(uri) as file:
-        file.write(data)
+    if scheme_of(uri) == "file":
+        with open_output(uri) as file:
+            file.write(data)
+        return
+    fs, path = filesystem(uri)
+    with storage_errors(uri):
+        fs.pipe_file(path, data)  # one request; an upload of one part would take three
 
 
 def delete(uri: str, *, recursive: bool = False) -> None:

@@ -84,6 +84,8 @@ class CanonicalHash:
         kind = array.type
         if pa.types.is_dictionary(kind):
             return self._add(name, array.cast(kind.value_type))
+        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            return self._add(name, array.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()))
         self._feed(f"{name}/valid", np.ascontiguousarray(array.is_valid().to_numpy(zero_copy_only=False)).view(np.uint8))
         if pa.types.is_null(kind):
             return None
@@ -204,13 +206,16 @@ class ShardWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            try:
+        try:
+            if kind is None:
                 self._flush()
                 self._parquet.close()
-            except BaseException as failure:
-                self._writer.__exit__(type(failure), failure, failure.__traceback__)
-                raise
+        except BaseException as failure:
+            abandon(self._parquet)
+            self._writer.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        if kind is not None:
+            abandon(self._parquet)
         self._writer.__exit__(kind, error, trace)
         if kind is None:
             file = self._writer.file
@@ -236,6 +241,11 @@ class ShardWriter:
             table = pa.Table.from_batches(self._pending, self._schema)
             self._parquet.write_table(table, row_group_size=max(1, len(table)))
         self._pending, self._pending_text, self._pending_rows = [], 0, 0
+
+
+def abandon(parquet: pq.ParquetWriter) -> None:
+    """Keeps a writer that is given up from writing a footer when it is garbage collected: its file is closed by then."""
+    parquet.is_open = False
 
 
 def arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
@@ -295,6 +305,11 @@ def read_shard(uri: str, columns: Iterable[str] | None = None) -> Iterator[pa.Re
                 yield one_batch(parquet.read_row_group(group, columns=names))
         except pa.ArrowInvalid as error:
             raise InputError(f"not a whole Parquet file: {error}", where=uri) from error
+        except OSError as error:
+            # Arrow reports damaged pages as an OSError without a number; what the store raises has a number or a type.
+            if type(error) is not OSError or error.errno is not None:
+                raise
+            raise InputError(f"a damaged Parquet file: {error}", where=uri, remedy="write or fetch it again") from error
 
 
 def one_batch(table: pa.Table) -> pa.RecordBatch:

@@ -75,7 +75,7 @@ def make_context() -> Callable[..., ReductionContext]:
 
     def make(work: Path, task_map: InProcessMap | None = None, memory_per_task: int = 2**30) -> ReductionContext:
         return ReductionContext(
-            pipeline="p", snapshot="all", stage="dedup", folder=str(work.parent), map=task_map or InProcessMap(), work=str(work),
+            pipeline="p", snapshot="all", stage="dedup", folder=str(work), map=task_map or InProcessMap(), work=str(work),
             memory_per_task=memory_per_task,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from curation_tasks.dedup import exact as module
 from curation_tasks.dedup.catalog import PARTS, ExactParameters
 from curation_tasks.dedup.exact import duplicates, exact
 from curation_tasks.errors import ConfigError
+from curation_tasks.storage.filesystem import read_bytes
 
 WORDS = ["", " ", "a", "A", "a ", " a", "b", "b\n", "ß", "é", "e\u0301", "İ", None]
 SHARDS = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), max_size=5)
@@ -122,6 +123,14 @@ def test_without_normalization_a_trailing_space_makes_another_document(make_data
 def test_nulls_stay_and_empty_texts_are_one_text(make_dataset, make_context, tmp_path):
     decisions = exact(make_dataset(tmp_path, [[None, "", None], ["", None]]), ExactParameters(), make_context(tmp_path / "work"))
     assert list(read(decisions)) == [(1, 0)]
+
+
+def test_object_storage_serves_as_well_as_a_disk(make_dataset, make_context, bucket, tmp_path):
+    shards = [["a", "b", "a"], [], ["b", "c"], ["c", "a", "d"]]
+    here = exact(make_dataset(tmp_path, shards), ExactParameters(), make_context(tmp_path / "work", memory_per_task=400))
+    there = exact(make_dataset(f"{bucket}/data", shards), ExactParameters(), make_context(f"{bucket}/work", memory_per_task=400))
+    assert there.counters == here.counters == oracle(shards)[1]
+    assert [uri and read_bytes(uri) for uri in there.uris] == [uri and read_bytes(uri) for uri in here.uris]
 
 
 def test_equal_halves_of_a_hash_make_no_duplicate():
