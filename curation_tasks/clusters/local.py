@@ -37,7 +37,8 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
         dask.config.set(_CONFIGURATION),
         LocalCluster(
             **shape,
-            dashboard_address="127.0.0.1:0" if settings.dashboard else None,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": settings.dashboard},
             silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster) as client,

@@ -82,7 +82,8 @@ def run_units(
             start(1)
             progress(len(results), len(items), result)
     finally:
-        client.cancel([future for future in running.futures], force=True)
+        if running.futures:
+            client.cancel(list(running.futures), force=True)
     return [results[index] for index in range(len(items))]
 
 
