@@ -1,0 +1,1 @@
+"""Operations that change text and never drop a row."""

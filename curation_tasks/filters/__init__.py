@@ -1,0 +1,1 @@
+"""Operations that measure documents and reject those that miss a rule."""

@@ -1,0 +1,98 @@
+"""Rule sets: thresholds on signals as YAML, each with its source.
+
+A file of rules::
+
+    name: house                 # optional; stands in the reasons, default: the file's name
+    description: Longer texts only
+    rules:
+      - signal: word_count
+        min: 200
+        source: what our evaluation of May said
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from curation_tasks.errors import ConfigError, did_you_mean
+from curation_tasks.filters.signals import SIGNALS
+from curation_tasks.parts import Parameters
+from curation_tasks.spec import Origin, plain, read_yaml, validation_error
+
+SHIPPED = Path(__file__).parent / "rules"
+
+
+class Rule(Parameters):
+    """Bounds of a signal, both inclusive: a document is rejected below ``min`` or above ``max``."""
+
+    signal: str = Field(description="Name of a signal.")
+    min: float | None = Field(None, allow_inf_nan=False, description="Smallest value that passes.")
+    max: float | None = Field(None, allow_inf_nan=False, description="Largest value that passes.")
+    source: str = Field("", description="Where the threshold comes from.")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Rule:
+        if self.signal not in SIGNALS:
+            raise ValueError(f"no signal is called {self.signal!r}; {did_you_mean(self.signal, SIGNALS)}")
+        if self.min is None and self.max is None:
+            raise ValueError(f"the rule on {self.signal!r} has neither `min` nor `max`")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"the rule on {self.signal!r} lets nothing pass: min {self.min} is above max {self.max}")
+        return self
+
+
+class RuleSet(BaseModel):
+    """The content of a file of rules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = ""
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+def shipped_rule_sets() -> tuple[str, ...]:
+    """The names of the rule sets that come with the package."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+
+
+def load_shipped(name: str) -> RuleSet:
+    """A rule set that comes with the package.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    known = shipped_rule_sets()
+    if name not in known:
+        raise ConfigError(
+            f"no rule set is called {name!r}; {did_you_mean(name, known)}",
+            where="filters.quality",
+            remedy="for a file of your own use `rules_file`",
+        )
+    return load_rules(SHIPPED / f"{name}.yaml")
+
+
+def load_rules(path: str | Path) -> RuleSet:
+    """Reads and checks a file of rules.
+
+    Raises:
+        ConfigError: It is missing, not YAML, or holds a mistake; names file and line.
+    """
+    path = Path(str(path).removeprefix("file://"))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise ConfigError("there is no such file of rules", where=str(path), remedy=did_you_mean(path.name, near)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the file of rules cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
+    tree = read_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise ConfigError("a file of rules is a mapping", where=str(path), expected="description, rules")
+    try:
+        rules = RuleSet.model_validate(plain(tree))
+    except ValidationError as error:
+        raise validation_error(error, Origin(str(path), tree), model=RuleSet) from None
+    return rules if rules.name else rules.model_copy(update={"name": path.stem})
