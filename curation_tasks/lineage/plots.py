@@ -1,0 +1,195 @@
+"""Plots as inline SVG: no file beside the page, the page's own fonts and colours, equal bytes for equal figures.
+
+Matplotlib is imported when the first plot is drawn; its colours are placeholders that become the page's CSS variables, so
+that one drawing serves light, dark and paper.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curation_tasks.lineage.signals import Signal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Placeholder colour of the drawing → CSS variable of the page.
+_COLOURS = {
+    "#010101": "--ink",
+    "#020202": "--muted",
+    "#030303": "--line",
+    "#040404": "--kept",
+    "#050505": "--rejected",
+    "#060606": "--bound",
+}
+_INK, _MUTED, _LINE, _KEPT, _REJECTED, _BOUND = _COLOURS
+_BINS = 48
+_LABEL_CHARACTERS = 44
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _MUTED,
+    "text.color": _INK,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "axes.axisbelow": True,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.6,
+}
+
+
+def funnel_plot(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Documents that enter each stage, cut into those that leave it and those rejected.
+
+    Args:
+        rows: Of ``curation_tasks.lineage.funnel.funnel``.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    with _axes("funnel", 8.6, 0.6 + 0.42 * len(rows)) as (figure, axes):
+        kept, rejected = [row["documents"] for row in rows], [row["rejected"] for row in rows]
+        _stage_bars(axes, [row["stage"] for row in rows], kept, rejected)
+        for position, row in enumerate(rows):
+            share = f"  ({row['rejected'] / row['documents_in']:.1%} rejected)" if row["rejected"] else ""
+            axes.text(row["documents_in"], position, f" {row['documents']:,}{share}", va="center", ha="left", fontsize=8.5)
+        axes.set_xlim(0, max([*(row["documents_in"] for row in rows), 1]) * 1.28)
+        axes.set_xlabel("documents")
+        return _svg(figure)
+
+
+def _stage_bars(axes: Axes, names: Sequence[str], kept: Sequence[int], rejected: Sequence[int]) -> None:
+    positions = np.arange(len(names))
+    axes.barh(positions, kept, height=0.64, color=_KEPT)
+    axes.barh(positions, rejected, left=kept, height=0.64, color=_REJECTED)
+    axes.set_yticks(positions, [_short(name) for name in names])
+    axes.tick_params(axis="y", length=0, labelcolor=_INK)
+    axes.invert_yaxis()
+    axes.grid(axis="x")
+    axes.xaxis.set_major_formatter(_count)
+
+
+def reasons_plot(stage: str, reasons: Mapping[str, int], *, at_most: int = 20) -> str:
+    """Rejected documents of a stage by reason, most frequent first; an ``<svg>`` element."""
+    shown = list(reasons.items())[:at_most]
+    with _axes(f"reasons of {stage}", 8.6, 0.5 + 0.3 * len(shown)) as (figure, axes):
+        positions = np.arange(len(shown))
+        axes.barh(positions, [amount for _, amount in shown], height=0.64, color=_REJECTED)
+        axes.set_yticks(positions, [_short(reason) for reason, _ in shown])
+        axes.tick_params(axis="y", length=0, labelcolor=_INK)
+        for position, (_, amount) in enumerate(shown):
+            axes.text(amount, position, f" {amount:,}", va="center", ha="left", fontsize=8.5)
+        axes.invert_yaxis()
+        axes.grid(axis="x")
+        axes.set_xlim(0, max(amount for _, amount in shown) * 1.15)
+        axes.xaxis.set_major_formatter(_count)
+        return _svg(figure)
+
+
+def signal_plot(signal: Signal) -> str:
+    """The distribution of a signal, kept and rejected documents stacked, with a line at each threshold; an ``<svg>`` element.
+
+    The outermost bars hold what lies beyond them: the range shown is that of 99 % of the values and of all thresholds.
+    """
+    with _axes(f"signal {signal.stage}.{signal.name}", 4.2, 2.2) as (figure, axes):
+        edges = bin_edges(signal.values, list(signal.thresholds.values()))
+        kept, rejected = _histogram(signal.kept, edges), _histogram(signal.rejected, edges)
+        axes.stairs(kept, edges, fill=True, color=_KEPT)
+        axes.stairs(kept + rejected, edges, baseline=kept, fill=True, color=_REJECTED)
+        for bound in sorted(set(signal.thresholds.values())):
+            axes.axvline(bound, color=_BOUND, linewidth=1.4, linestyle=(0, (4, 2)))
+            inwards = 1 if bound < edges[0] + 0.8 * (edges[-1] - edges[0]) else -1
+            axes.annotate(
+                f"{bound:g}", (bound, 1), xycoords=("data", "axes fraction"), xytext=(3 * inwards, -1), textcoords="offset points",
+                ha="left" if inwards > 0 else "right", va="top", fontsize=8, color=_BOUND,
+            )  # fmt: skip
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y")
+        axes.tick_params(labelsize=8)
+        axes.locator_params(axis="y", nbins=4)
+        axes.yaxis.set_major_formatter(_count)
+        return _svg(figure)
+
+
+def bin_edges(values: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+    """Edges of equally wide bins; whole numbers of a small range get bins of their own, so that no comb appears.
+
+    Args:
+        values: float64, shape (n,), n > 0, finite.
+        thresholds: Bounds that must lie inside.
+
+    Returns:
+        float64, shape (bins + 1,), ascending.
+    """
+    low, high = np.quantile(values, [0.005, 0.995])
+    low, high = min([low, *thresholds]), max([high, *thresholds])
+    if np.all(values == np.floor(values)):
+        low, high = np.floor(low), np.floor(high) + 1
+        step = max(1.0, np.ceil((high - low) / _BINS))
+        return low + step * np.arange(int(np.ceil((high - low) / step)) + 1)
+    if high <= low:
+        high = low + max(abs(low) * 0.01, 1e-9)
+    return np.linspace(low, high, _BINS + 1)
+
+
+def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+
+
+@contextmanager
+def _axes(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of its own, without pyplot's global state. ``name`` makes its ids differ from those of other plots."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}), warnings.catch_warnings():
+        # Names in other scripts are drawn by the browser; that Matplotlib's font lacks their glyphs is no matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.add_subplot()
+
+
+def _svg(figure: Figure) -> str:
+    """The drawing as an element for an HTML page: no prolog, no metadata, no ids but those used, the page's colours."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    text = text.replace("xlink:href", "href")
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
+    text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1)
+    for colour, variable in _COLOURS.items():
+        text = text.replace(colour, f"var({variable})")
+    return re.sub(r"\n\s*", "\n", text).strip()
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LABEL_CHARACTERS else name[: _LABEL_CHARACTERS - 1] + "…"
+
+
+def _count(value: float, position: int = 0) -> str:
+    """``1,200``, ``45k``, ``3M``: a tick of an axis of counts."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if unit == 'k' else size):g}{unit}"
+    return f"{value:,.0f}" if value == int(value) else ""
