@@ -9,7 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.utf8 import decode, skip_ascii, text_buffers, width_of
+from curation_tasks.kernels.utf8 import decode, text_buffers, width_of
+
+#: Bytes looked at in one step by the loop that the compiler turns into vector instructions.
+_BLOCK = 32
 
 
 def replace_characters(texts: pa.Array, replacements: Mapping[str, str]) -> tuple[pa.Array, int]:
@@ -25,12 +28,13 @@ def replace_characters(texts: pa.Array, replacements: Mapping[str, str]) -> tupl
     """
     searched = np.array([ord(character) for character in replacements], np.int64)
     bytes_for = np.array([ord(character) for character in replacements.values()], np.uint8)
+    leads = np.array(sorted({character.encode()[0] for character in replacements}), np.uint8)
     offsets, data = text_buffers(texts)
-    if len(texts) == 0 or _first_match(data, offsets[0], offsets[-1], searched) == offsets[-1]:
+    if _first_match(data, offsets[0], offsets[-1], leads, searched) == offsets[-1]:
         return texts, 0
     new_data = np.empty(offsets[-1] - offsets[0], np.uint8)
     new_offsets = np.zeros(len(offsets), np.int64)
-    _replace(data, offsets, searched, bytes_for, new_data, new_offsets)
+    _replace(data, offsets, leads, searched, bytes_for, new_data, new_offsets)
     changed = int(np.count_nonzero(np.diff(new_offsets) != np.diff(offsets)))
     return _array(texts, new_offsets, new_data[: new_offsets[-1]]), changed
 
@@ -45,48 +49,58 @@ def _array(like: pa.Array, offsets: np.ndarray, data: np.ndarray) -> pa.Array:
 
 
 @inlined
-def _index(searched, code):
-    for k in range(searched.shape[0]):
-        if searched[k] == code:
-            return k
-    return -1
-
-
-@kernel(f"int64({BYTES}, int64, int64, int64[::1])")
-def _first_match(data, start, end, searched):
-    at = start
-    while at < end:
-        at = skip_ascii(data, at, end)
-        if at >= end:
+def _next_lead(data, at, end, leads):
+    """The first position from ``at`` on whose byte may begin a searched character, or ``end``."""
+    while at + _BLOCK <= end:
+        found = False
+        for lead in leads:
+            for k in range(_BLOCK):
+                found |= data[at + k] == lead
+        if found:
             break
-        width = width_of(data[at])
-        if _index(searched, decode(data, at, width, end)) >= 0:
-            return at
-        at += width
+        at += _BLOCK
+    while at < end:
+        for lead in leads:
+            if data[at] == lead:
+                return at
+        at += 1
     return end
 
 
-@kernel(f"void({BYTES}, {OFFSETS}, int64[::1], uint8[::1], uint8[::1], int64[::1])")
-def _replace(data, offsets, searched, bytes_for, new_data, new_offsets):
+@inlined
+def _next_match(data, at, end, leads, searched):
+    """Where the next searched character begins, and its index; ``end`` and −1 when there is none."""
+    while at < end:
+        at = _next_lead(data, at, end, leads)
+        if at == end:
+            break
+        width = width_of(data[at])
+        code = decode(data, at, width, end)
+        for k in range(searched.shape[0]):
+            if searched[k] == code:
+                return at, k
+        at += 1
+    return end, -1
+
+
+@kernel(f"int64({BYTES}, int64, int64, uint8[::1], int64[::1])")
+def _first_match(data, start, end, leads, searched):
+    return _next_match(data, start, end, leads, searched)[0]
+
+
+@kernel(f"void({BYTES}, {OFFSETS}, uint8[::1], int64[::1], uint8[::1], uint8[::1], int64[::1])")
+def _replace(data, offsets, leads, searched, bytes_for, new_data, new_offsets):
     to = 0
     for row in range(offsets.shape[0] - 1):
         at, end = offsets[row], offsets[row + 1]
         while at < end:
-            plain = skip_ascii(data, at, end)
-            for k in range(plain - at):
+            match, index = _next_match(data, at, end, leads, searched)
+            for k in range(match - at):
                 new_data[to + k] = data[at + k]
-            to += plain - at
-            at = plain
-            if at >= end:
-                break
-            width = min(width_of(data[at]), end - at)
-            found = _index(searched, decode(data, at, width, end))
-            if found >= 0:
-                new_data[to] = bytes_for[found]
+            to += match - at
+            at = match
+            if index >= 0:
+                new_data[to] = bytes_for[index]
                 to += 1
-            else:
-                for k in range(width):
-                    new_data[to + k] = data[at + k]
-                to += width
-            at += width
+                at += width_of(data[at])
         new_offsets[row + 1] = to

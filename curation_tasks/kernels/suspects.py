@@ -21,6 +21,7 @@ _AMPERSAND, _ESCAPE, _BRACKET, _LESS_THAN, _SEMICOLON, _NUMBER_SIGN = 0x26, 0x1B
 #: HTML entities are searched for: never, always, or where no ``<`` stands before them.
 ENTITIES_IGNORED, ENTITIES_ALWAYS, ENTITIES_WITHOUT_MARKUP = 0, 1, 2
 _LONGEST_ENTITY = 24
+#: Bytes looked at in one step by the loop that the compiler turns into vector instructions.
 _BLOCK = 32
 
 

@@ -1,4 +1,4 @@
-"""UTF-8 in compiled loops: characters, white space, and fast ways past ASCII.
+"""UTF-8 in compiled loops: characters and white space.
 
 Every function stays within ``[start, end)`` of the row it is given, whatever the bytes: text that is not valid UTF-8
 gives wrong characters, never a read outside the row.
@@ -15,9 +15,6 @@ from curation_tasks.storage.shard import string_buffers
 
 #: What ``decode`` gives for a sequence that is cut off.
 INVALID = 0x10FFFF
-
-#: Bytes looked at in one step by loops that the compiler turns into vector instructions.
-_BLOCK = 32
 
 
 def text_buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -98,18 +95,3 @@ def is_wide_space(data, at, end):
     if lead == 0xE3:  # U+3000
         return second == 0x80 and third == 0x80
     return lead == 0xE1 and second == 0x9A and third == 0x80  # U+1680
-
-
-@inlined
-def skip_ascii(data, at, end):
-    """The first position from ``at`` on whose byte is not ASCII, or ``end``."""
-    while at + _BLOCK <= end:
-        seen = np.uint8(0)
-        for k in range(_BLOCK):
-            seen |= data[at + k]
-        if seen >= 128:
-            break
-        at += _BLOCK
-    while at < end and data[at] < 128:
-        at += 1
-    return at
