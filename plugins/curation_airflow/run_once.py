@@ -26,6 +26,7 @@ from rich.markup import escape
 
 from curation_airflow.settings import REPOSITORY, airflow_environment
 from curation_tasks.errors import ConfigError, CurationError
+from curation_tasks.plan import plan
 from curation_tasks.spec import ALL, PipelineSpec, load_pipeline
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ _HOME = REPOSITORY / ".curation" / "airflow"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit code: 0, or 1 when a stage failed, or that of a wrong pipeline."""
+    """The command line. Returns the exit code: 0, 1 when a stage or the report failed, or that of a wrong pipeline."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
         spec = find_pipeline(options.pipelines, options.pipeline)
         spec.check_snapshot(options.snapshot)
+        plan(spec)
     except CurationError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}")
         return error.exit_code
@@ -53,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if state != "success":
         _say_failure(console, watch, options)
         return 1
-    _say_outcome(console, watch, spec, options, time.monotonic() - started)
-    return 0
+    return 0 if _say_outcome(console, watch, spec, options, time.monotonic() - started) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -212,33 +213,45 @@ def _say_failure(console: Console, watch: StageWatch, options: argparse.Namespac
         console.print("\nThe same command with --verbose prints the logs. Stages that are done are not done again.")
 
 
-def _say_outcome(console: Console, watch: StageWatch, spec: PipelineSpec, options: argparse.Namespace, seconds: float) -> None:
+def _say_outcome(console: Console, watch: StageWatch, spec: PipelineSpec, options: argparse.Namespace, seconds: float) -> bool:
+    """Prints the funnel, the report's place and what to try next; false when one of them could not be made."""
     last = watch.results[spec.stages[-1].id]
     outcome = last.get("published") or last["manifest"]
+    report = options.home.resolve().parent / "reports" / f"{spec.name}-{options.snapshot}.html"
+    report.parent.mkdir(parents=True, exist_ok=True)
     console.print()
-    _curate("show", outcome, "--funnel")
-    report = Path(_HOME.parent if "://" in options.root else options.root).resolve() / f"{spec.name}-{options.snapshot}.html"
-    reported = _curate("report", outcome, "--output", str(report), quiet=True)
+    shown = _curate(console, "show", outcome, "--funnel")
+    reported = _curate(console, "report", outcome, "--output", str(report), quiet=True)
     console.print()
     if all(result["reused"] for result in watch.results.values()):
         console.print("[bold]Nothing had to be done:[/] every stage was done before with the same inputs and parameters.")
-    console.print(f"Finished in {seconds:.0f} s. Dataset: {escape(last['manifest'])}")
+    console.print(f"Finished in {seconds:.0f} s. Dataset: {escape(outcome)}")
     if reported:
         console.print(f"[bold]Report:[/] {escape(str(report))}")
+    root = shlex.quote(str(options.root))
     console.print(f"""
 What to try next
-  curate explain DOC_ID --root {shlex.quote(str(options.root))}    what happened to one document, stage by stage
-  curate show {shlex.quote(outcome)} --documents 3
-  change a threshold in the pipeline file and run this again: only what depends on it is computed
-  make up                                        the Airflow page, with this pipeline as a DAG""")
+  curate show {escape(shlex.quote(outcome))} --documents 3
+      the first documents of the dataset
+  curate explain DOC_ID --root {escape(root)}
+      what happened to one document, stage by stage
+  change a threshold in {escape(spec.origin.path)} and run this again
+      only what depends on it is computed
+  make up
+      the Airflow page, with this pipeline as a DAG""")
+    return shown and reported
 
 
-def _curate(*arguments: str, quiet: bool = False) -> bool:
+def _curate(console: Console, *arguments: str, quiet: bool = False) -> bool:
     """Runs a command of the tasks as its own process: this one never imports an engine."""
     given = os.environ.get("CURATE_COMMAND")
     command = shlex.split(given) if given else [str(Path(sys.executable).with_name("curate"))]
     sys.stdout.flush()
-    done = subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL if quiet else None, check=False)
+    done = subprocess.run(
+        [*command, *arguments], stdout=subprocess.DEVNULL if quiet else None, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        console.print(f"\n[bold red]`curate {arguments[0]}` failed:[/]\n{escape(done.stderr[-2000:])}")
     return done.returncode == 0
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shlex
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from curation_airflow.exit_codes import exit_code, may_retry, normalized
 from curation_airflow.snapshots import chosen_snapshot
+from curation_airflow.stage_output import StageOutput
 from curation_airflow.stage_process import StageProcess
 from curation_tasks.errors import ConfigError
 from curation_tasks.plan import StageCall
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 #: The command in front of ``stage …``, split as a shell does; default: the ``curate`` beside this Python.
 COMMAND_VARIABLE = "CURATE_COMMAND"
 RESULT_BYTES = 4096
-_ERROR_LINES = 30
 
 
 class StageOperator(BaseOperator):
@@ -68,7 +66,7 @@ class StageOperator(BaseOperator):
         self.log.info("%s", shlex.join(argv))
         with tempfile.TemporaryDirectory(prefix="curate-") as folder:
             place = Path(folder) / "result.json"
-            output = _Output(self.log)
+            output = StageOutput(self.log)
             self.process = StageProcess([*_command(), *argv[1:], "--result", str(place)], _environment())
             code = normalized(self.process.run(output.line))
             if code:
@@ -121,45 +119,6 @@ class StageOperator(BaseOperator):
                 "published": result.get("published"),
                 "reused": result["reused"],
             }
-
-
-class _Output:
-    """Hands a stage's output on to the task's log, line by line, and remembers the error that stands at its end."""
-
-    def __init__(self, log: logging.Logger):
-        self.log = log
-        self.plain: deque[str] = deque(maxlen=_ERROR_LINES)
-
-    def line(self, line: str) -> None:
-        line = line.rstrip()
-        if not line:
-            return
-        entry = _json_object(line)
-        if entry is None:
-            self.plain.append(line)
-            self.log.info("%s", line)
-            return
-        event = entry.pop("event", "")
-        level = logging.getLevelNamesMapping().get(str(entry.pop("level", "info")).upper(), logging.INFO)
-        entry.pop("timestamp", None)
-        details = " ".join(f"{name}={value}" for name, value in entry.items())
-        self.log.log(level, "%s", f"{event}  {details}" if details else event)
-
-    def error(self) -> str:
-        """The lines from the last that begins with ``error:``, else all plain lines remembered."""
-        lines = list(self.plain)
-        starts = [index for index, line in enumerate(lines) if line.startswith("error:")]
-        return "\n".join(lines[starts[-1] :] if starts else lines[-5:])
-
-
-def _json_object(line: str) -> dict[str, Any] | None:
-    if not line.startswith("{"):
-        return None
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _command() -> Sequence[str]:
