@@ -1,0 +1,1 @@
+"""Export: the formats in which consumers get documents."""
