@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -214,7 +215,8 @@ def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin
     place = ("operations", index) if stage.kind == "operations" else (stage.kind,)
     part = catalog.find(kind, call.use, origin.where((*location, *place)))
     try:
-        parameters = part.parameters.model_validate(dict(call.parameters))
+        # Parameters that name a file may be read here (a file of rules): they are looked for beside the pipeline file.
+        parameters = part.parameters.model_validate(dict(call.parameters), context={"folder": str(Path(origin.path).parent)})
     except ValidationError as error:
         prefix = (*location, "operations", index, call.use) if stage.kind == "operations" else (*location, "parameters")
         raise validation_error(error, origin, prefix, part.parameters) from None

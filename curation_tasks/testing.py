@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -99,6 +100,17 @@ def check_operation(
     if huge:
         long = check.batch(["The quick brown fox \u2014 jumps over the lazy dog. " * (_HUGE // 50)])
         check.output(long, check.run(long))
+
+
+def fingerprint(part: OperationPart, parameters: Parameters | Mapping[str, Any] | None = None) -> str:
+    """A hash of what an operation makes of ``TRAPS`` (values, types, counters).
+
+    Compare it between processes with different ``PYTHONHASHSEED``: it differs when the result hangs on the order of a set.
+    """
+    check = _Check(part, _checked_parameters(part, parameters), {})
+    output = _full(check.run(check.batch(TRAPS)))
+    seen = [(name, str(output.schema.field(name).type), output.column(name).to_pylist()) for name in output.schema.names]
+    return hashlib.sha256(repr((seen, sorted(check.counters.items()))).encode()).hexdigest()
 
 
 def context_for(parameters: Parameters, **changes: Any) -> RunContext:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curation_tasks.parts import FilePath, Parameters, operation
 from curation_tasks.schema import REJECTION_COLUMNS, reject, with_columns
-from curation_tasks.testing import TRAPS, check_operation, context_for, documents
+from curation_tasks.testing import TRAPS, check_operation, context_for, documents, fingerprint
 
 
 def lengths(batch):
@@ -124,6 +124,13 @@ def test_an_earlier_rejection_that_is_forgotten_is_found():
 
     with pytest.raises(AssertionError, match="rejected before"):
         check_operation(careless, huge=False)
+
+
+def test_a_fingerprint_tells_outputs_and_counters_apart():
+    same, other = (operation("test.honest", **DECLARED)(honest) for _ in range(2))
+    louder = broken(lambda batch: set_column("length", lambda batch: pc.add(batch.column("length"), 1))(batch))
+    assert fingerprint(same) == fingerprint(other)
+    assert fingerprint(same) != fingerprint(louder)
 
 
 class Options(Parameters):

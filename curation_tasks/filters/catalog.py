@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from curation_tasks.errors import did_you_mean
-from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped
+from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import SIGNALS
 from curation_tasks.parts import FilePath, OperationPart, Parameters
 
@@ -37,22 +38,35 @@ class QualityParameters(Parameters):
 
     @model_validator(mode="before")
     @classmethod
-    def _resolve_rules(cls, given: Any) -> Any:
-        """Reads the rule set once, where the pipeline is planned; a stage in a pod finds ``bounds`` filled in."""
+    def _resolve_rules(cls, given: Any, info: ValidationInfo) -> Any:
+        """Reads the rule set once, where the pipeline is planned; a stage in a pod finds ``bounds`` filled in.
+
+        A relative path is looked for below the context's ``folder`` (that of the pipeline file), then below the current one.
+        """
         if not isinstance(given, dict) or given.get("bounds"):
             return given
         if given.get("rules") and given.get("rules_file"):
             raise ValueError("`rules` and `rules_file` are both given; choose one, and put single rules under `extra_rules`")
         rule_set = None
-        if isinstance(given.get("rules"), str):
+        if given.get("rules") in shipped_rule_sets():
             rule_set = load_shipped(given["rules"])
         elif isinstance(given.get("rules_file"), str):
-            rule_set = load_rules(given["rules_file"])
+            near = Path((info.context or {}).get("folder", "."), given["rules_file"])
+            rule_set = load_rules(near if near.exists() else given["rules_file"])
         try:
             extra = [Rule.model_validate(rule) for rule in given.get("extra_rules") or ()]
         except (ValidationError, TypeError):
             return given  # the field's own check says what is wrong, and where
         return {**given, "bounds": resolved_bounds(rule_set, extra)}
+
+    @field_validator("rules")
+    @classmethod
+    def _shipped(cls, name: str | None) -> str | None:
+        if name is not None and name not in shipped_rule_sets():
+            raise ValueError(
+                f"no rule set is called {name!r}; {did_you_mean(name, shipped_rule_sets())}; a file of your own goes to `rules_file`"
+            )
+        return name
 
     @model_validator(mode="after")
     def _something_to_do(self) -> QualityParameters:

@@ -92,10 +92,18 @@ def test_a_planned_pipeline_is_judged_by_what_it_was_planned_with(tmp_path):
     assert PART.rejects_of(planned) == ("house.word_count.min",)
 
 
+def test_a_file_of_rules_is_looked_for_beside_the_pipeline(tmp_path):
+    (tmp_path / "house.yaml").write_text("rules: [{signal: word_count, min: 3}]")
+    parameters = QualityParameters.model_validate({"rules_file": "house.yaml"}, context={"folder": str(tmp_path)})
+    assert PART.rejects_of(parameters) == ("house.word_count.min",)
+
+
 @pytest.mark.parametrize(
     ("given_parameters", "what"),
     [
         ({}, "nothing to measure"),
+        ({"rules": "tinystory"}, "did you mean 'tinystories'"),
+        ({"rules": 3}, "valid string"),
         ({"rules": "tinystories", "rules_file": "x.yaml"}, "choose one"),
         ({"extra_rules": [{"signal": "word_cuont", "min": 1}]}, "did you mean 'word_count'"),
         ({"signals": ["word_cuont"]}, "did you mean 'word_count'"),

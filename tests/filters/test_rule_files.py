@@ -23,11 +23,6 @@ def test_tinystories_has_the_thresholds_of_the_tutorial():
     ]
 
 
-def test_an_unknown_rule_set_gets_the_nearest_name():
-    with pytest.raises(ConfigError, match="did you mean 'tinystories'"):
-        load_shipped("tinystory")
-
-
 def test_the_name_of_a_rule_set_is_its_own_or_that_of_its_file(tmp_path):
     path = tmp_path / "house.yaml"
     path.write_text("rules: [{signal: word_count, min: 3}]")
