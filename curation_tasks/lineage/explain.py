@@ -28,7 +28,8 @@ from curation_tasks.manifest import Manifest, read_list
 from curation_tasks.storage import filesystem
 
 SHOWN_CHARACTERS = 2000
-_HINT_IDENTITIES = 5000
+_HINT_SHARDS = 4
+_HINT_IDENTITIES = 2000
 _THREADS = min(8, 2 * (os.cpu_count() or 1))
 _IDENTITY_COLUMNS = ("doc_id", "url")
 _NUMBERS = re.compile(r"bool|u?int\d+|float|double")
@@ -275,15 +276,7 @@ def _read_row(uri: str, row: int, columns: Sequence[str], *, numbers_only: Seque
 
 def _unknown_document(stages: Sequence[Manifest], document: str) -> InputError:
     """The error for an identity that no stage knows, with the nearest one that was looked at."""
-    known: list[str] = []
-    for item in stages:
-        if item.kind != "source":
-            continue
-        for shard in item.dataset().shards[:1]:
-            for _, table in _identities(f"{item.folder}/{shard.path}", lambda low, high: True):
-                for name in table.column_names:
-                    known += [value for value in table[name].slice(0, _HINT_IDENTITIES).to_pylist() if value]
-                break
+    known = [name for item in stages if item.kind == "source" for name in _some_identities(item)]
     near = difflib.get_close_matches(document, known, n=1, cutoff=0.6)
     example = f"did you mean {near[0]!r}?" if near else (f"identities look like {known[0]!r}" if known else "the sources gave no document")
     return InputError(
@@ -292,3 +285,15 @@ def _unknown_document(stages: Sequence[Manifest], document: str) -> InputError:
         expected="a doc_id or url of a document that a source read",
         remedy=example,
     )
+
+
+def _some_identities(source: Manifest) -> list[str]:
+    """The first identities of a few shards, spread over a source."""
+    shards = source.dataset().shards
+    found: list[str] = []
+    for shard in shards[:: max(1, len(shards) // _HINT_SHARDS)][:_HINT_SHARDS]:
+        for _, table in _identities(f"{source.folder}/{shard.path}", lambda low, high: True):
+            for name in table.column_names:
+                found += [value for value in table[name].slice(0, _HINT_IDENTITIES).to_pylist() if value]
+            break
+    return found

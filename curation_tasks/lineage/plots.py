@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
 from curation_tasks.lineage.signals import Signal
 
@@ -32,6 +33,7 @@ _COLOURS = {
 }
 _INK, _MUTED, _LINE, _KEPT, _REJECTED, _BOUND = _COLOURS
 _BINS = 48
+_CENTRED_BINS = 12
 _LABEL_CHARACTERS = 44
 _SETTINGS = {
     "svg.fonttype": "none",
@@ -64,8 +66,8 @@ def funnel_plot(rows: Sequence[Mapping[str, Any]]) -> str:
         kept, rejected = [row["documents"] for row in rows], [row["rejected"] for row in rows]
         _stage_bars(axes, [row["stage"] for row in rows], kept, rejected)
         for position, row in enumerate(rows):
-            share = f"  ({row['rejected'] / row['documents_in']:.1%} rejected)" if row["rejected"] else ""
-            axes.text(row["documents_in"], position, f" {row['documents']:,}{share}", va="center", ha="left", fontsize=8.5)
+            share = f" ({row['rejected'] / row['documents_in']:.1%} rejected)" if row["rejected"] else ""
+            _bar_label(axes, row["documents_in"], position, f"{row['documents']:,}{share}")
         axes.set_xlim(0, max([*(row["documents_in"] for row in rows), 1]) * 1.28)
         axes.set_xlabel("documents")
         return _svg(figure)
@@ -77,9 +79,13 @@ def _stage_bars(axes: Axes, names: Sequence[str], kept: Sequence[int], rejected:
     axes.barh(positions, rejected, left=kept, height=0.64, color=_REJECTED)
     axes.set_yticks(positions, [_short(name) for name in names])
     axes.tick_params(axis="y", length=0, labelcolor=_INK)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x")
     axes.xaxis.set_major_formatter(_count)
+
+
+def _bar_label(axes: Axes, value: float, position: int, text: str) -> None:
+    axes.annotate(text, (value, position), xytext=(4, 0), textcoords="offset points", va="center", ha="left", fontsize=8.5)
 
 
 def reasons_plot(stage: str, reasons: Mapping[str, int], *, at_most: int = 20) -> str:
@@ -91,8 +97,8 @@ def reasons_plot(stage: str, reasons: Mapping[str, int], *, at_most: int = 20) -
         axes.set_yticks(positions, [_short(reason) for reason, _ in shown])
         axes.tick_params(axis="y", length=0, labelcolor=_INK)
         for position, (_, amount) in enumerate(shown):
-            axes.text(amount, position, f" {amount:,}", va="center", ha="left", fontsize=8.5)
-        axes.invert_yaxis()
+            _bar_label(axes, amount, position, f"{amount:,}")
+        axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.grid(axis="x")
         axes.set_xlim(0, max(amount for _, amount in shown) * 1.15)
         axes.xaxis.set_major_formatter(_count)
@@ -121,12 +127,14 @@ def signal_plot(signal: Signal) -> str:
         axes.grid(axis="y")
         axes.tick_params(labelsize=8)
         axes.locator_params(axis="y", nbins=4)
+        if len(edges) <= _CENTRED_BINS + 1:
+            axes.locator_params(axis="x", integer=True)
         axes.yaxis.set_major_formatter(_count)
         return _svg(figure)
 
 
 def bin_edges(values: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
-    """Edges of equally wide bins; whole numbers of a small range get bins of their own, so that no comb appears.
+    """Edges of equally wide bins. Bins of whole numbers hold equally many of them, so that no comb appears; few are centred.
 
     Args:
         values: float64, shape (n,), n > 0, finite.
@@ -140,7 +148,8 @@ def bin_edges(values: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     if np.all(values == np.floor(values)):
         low, high = np.floor(low), np.floor(high) + 1
         step = max(1.0, np.ceil((high - low) / _BINS))
-        return low + step * np.arange(int(np.ceil((high - low) / step)) + 1)
+        edges = low + step * np.arange(int(np.ceil((high - low) / step)) + 1)
+        return edges - 0.5 if len(edges) <= _CENTRED_BINS + 1 else edges
     if high <= low:
         high = low + max(abs(low) * 0.01, 1e-9)
     return np.linspace(low, high, _BINS + 1)
@@ -162,6 +171,7 @@ def _axes(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axes
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
+        figure.set_label(name)
         yield figure, figure.add_subplot()
 
 
@@ -174,13 +184,25 @@ def _svg(figure: Figure) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
     text = text.replace("xlink:href", "href")
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = _own_identities(text, figure.get_label())
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
     text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1)
     for colour, variable in _COLOURS.items():
         text = text.replace(colour, f"var({variable})")
     return re.sub(r"\n\s*", "\n", text).strip()
+
+
+def _own_identities(svg: str, name: str) -> str:
+    """Drops the ids that nothing refers to and makes the others differ from those of the page's other drawings."""
+    prefix = f"plot-{xxhash.xxh3_64_hexdigest(name.encode())}-"
+    used = {identity: f"{prefix}{number}" for number, identity in enumerate(dict.fromkeys(re.findall(r'(?:href="|url\()#([^")]+)', svg)))}
+
+    def rename(tag: re.Match[str]) -> str:
+        text = re.sub(r' id="([^"]*)"', lambda found: f' id="{used[found[1]]}"' if found[1] in used else "", tag[0])
+        return re.sub(r'((?:href="|url\()#)([^")]+)', lambda found: found[1] + used[found[2]], text)
+
+    return re.sub(r"<[^>]+>", rename, svg)
 
 
 def _short(name: str) -> str:

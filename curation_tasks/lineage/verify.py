@@ -57,10 +57,6 @@ class Finding:
         return asdict(self)
 
 
-def _error(manifest: Manifest, where: str, what: str, expected: str = "", found: str = "") -> Finding:
-    return Finding(ERROR, manifest.stage, where, what, expected, found)
-
-
 def verify(manifest: Manifest, progress: Progress = lambda done, total, what: None) -> list[Finding]:
     """Checks a dataset and all that it was made from.
 
@@ -173,6 +169,10 @@ def _guarded(check: tuple[Manifest, _Check]) -> list[Finding]:
         # A manifest changed by hand may lack anything; that is a finding, not a failure of ours.
         what = error.what if isinstance(error, CurationError) else f"the manifest is not complete ({type(error).__name__}: {error})"
         return [_error(manifest, getattr(error, "where", None) or manifest.uri, what)]
+
+
+def _error(manifest: Manifest, where: str, what: str, expected: str = "", found: str = "") -> Finding:
+    return Finding(ERROR, manifest.stage, where, what, expected, found)
 
 
 def _list_names(manifest: Manifest) -> list[str]:

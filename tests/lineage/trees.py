@@ -93,7 +93,8 @@ def build_tree(root: Path, *, stories: int = 120, hostile: bool = False) -> Mani
     inputs = root.parent / "input"
     inputs.mkdir(parents=True, exist_ok=True)
     units = {
-        "stories": [_input_file(inputs / f"stories-{index}.jsonl", stories // 3) for index in range(3)] + [_broken_file(inputs / "broken.jsonl")],
+        "stories": [_input_file(inputs / f"stories-{index}.jsonl", stories // 3) for index in range(3)]
+        + [_broken_file(inputs / "broken.jsonl")],
         "essays": [_input_file(inputs / "essays.jsonl", 30)],
     }
     _resolve(tree, units, root.parent)
@@ -186,10 +187,11 @@ def _operations(tree: Tree, stage: str, needs: Sequence[str], function: Any, col
     shards, ledgers, samples = [], [], []
     documents_in = bytes_in = 0
     reasons: dict[str, int] = {}
-    for unit, (parent, shard) in enumerate((parent, shard) for parent in parents for shard in parent.dataset().shards):
+    pairs = [(parent, shard) for parent in parents for shard in parent.dataset().shards]
+    for unit, (dataset, shard) in enumerate(pairs):
         documents_in, bytes_in = documents_in + shard.rows, bytes_in + shard.text_bytes
         kept, rejected = [], []
-        for batch in parent.dataset().read(shard):
+        for batch in dataset.dataset().read(shard):
             for row in batch.to_pylist():
                 row = function(row, stage, hostile)
                 (rejected if row.get("reason") else kept).append(row)
