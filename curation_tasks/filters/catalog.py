@@ -27,7 +27,7 @@ class QualityParameters(Parameters):
     """Rules from a shipped set or a file of your own, changed or completed by ``extra_rules``."""
 
     rules: str | None = Field(None, description="Name of a shipped rule set, as `tinystories`.")
-    rules_file: FilePath | None = Field(None, description="A YAML file with rules of your own, in the form of the shipped ones.")
+    rules_file: FilePath | None = Field(None, description="A local YAML file with rules of your own, in the form of the shipped ones.")
     extra_rules: tuple[Rule, ...] = Field(
         (), description="Further rules. A bound on a signal that the rule set bounds on the same side takes that bound's place."
     )
@@ -51,8 +51,9 @@ class QualityParameters(Parameters):
         if given.get("rules") in shipped_rule_sets():
             rule_set = load_shipped(given["rules"])
         elif isinstance(given.get("rules_file"), str):
-            near = Path((info.context or {}).get("folder", "."), given["rules_file"])
-            rule_set = load_rules(near if near.exists() else given["rules_file"])
+            path = Path(given["rules_file"].removeprefix("file://"))
+            near = Path((info.context or {}).get("folder", "."), path)
+            rule_set = load_rules(path if path.exists() and not near.exists() else near)
         try:
             extra = [Rule.model_validate(rule) for rule in given.get("extra_rules") or ()]
         except (ValidationError, TypeError):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.signals import SIGNALS
@@ -50,7 +50,15 @@ class RuleSet(BaseModel):
 
     name: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...]
+
+    @field_validator("rules")
+    @classmethod
+    def _some(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        # Not `min_length`, which counts only valid rules and so complains of each wrong one twice.
+        if not rules:
+            raise ValueError("there must be at least 1 rule")
+        return rules
 
 
 def shipped_rule_sets() -> tuple[str, ...]:
@@ -69,7 +77,7 @@ def load_rules(path: str | Path) -> RuleSet:
     Raises:
         ConfigError: It is missing, not YAML, or holds a mistake; names file and line.
     """
-    path = Path(str(path).removeprefix("file://"))
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -94,8 +94,9 @@ def test_a_planned_pipeline_is_judged_by_what_it_was_planned_with(tmp_path):
 
 def test_a_file_of_rules_is_looked_for_beside_the_pipeline(tmp_path):
     (tmp_path / "house.yaml").write_text("rules: [{signal: word_count, min: 3}]")
-    parameters = QualityParameters.model_validate({"rules_file": "house.yaml"}, context={"folder": str(tmp_path)})
-    assert PART.rejects_of(parameters) == ("house.word_count.min",)
+    for name in ("house.yaml", str(tmp_path / "house.yaml"), f"file://{tmp_path}/house.yaml"):
+        parameters = QualityParameters.model_validate({"rules_file": name}, context={"folder": str(tmp_path)})
+        assert PART.rejects_of(parameters) == ("house.word_count.min",)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_the_name_of_a_rule_set_is_its_own_or_that_of_its_file(tmp_path):
     path.write_text("rules: [{signal: word_count, min: 3}]")
     assert load_rules(path).name == "house"
     path.write_text("name: strict\nrules: [{signal: word_count, min: 3}]")
-    assert load_rules(f"file://{path}").name == "strict"
+    assert load_rules(str(path)).name == "strict"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def test_a_mistake_is_named_with_its_line(tmp_path, text, line, what):
     path.write_text(text)
     with pytest.raises(ConfigError, match=what) as raised:
         load_rules(path)
-    assert f"{path}:{line}" in str(raised.value)
+    problems = [problem for problem in str(raised.value).splitlines() if "is missing" not in problem]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}:{line}: ")
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "word"])
