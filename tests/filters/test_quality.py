@@ -1,5 +1,8 @@
 """Documents are judged by rules, and a rule by its bound."""
 
+import doctest
+import importlib
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -114,3 +117,9 @@ def test_a_file_of_rules_is_looked_for_beside_the_pipeline(tmp_path):
 def test_wrong_parameters_are_refused(given_parameters, what):
     with pytest.raises(ValidationError, match=what):
         QualityParameters.model_validate(given_parameters)
+
+
+def test_the_recipe_for_a_signal_of_ones_own_works():
+    results = doctest.testmod(importlib.import_module("curation_tasks.filters.quality"))
+    assert results.attempted > 5
+    assert results.failed == 0
