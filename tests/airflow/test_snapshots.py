@@ -23,5 +23,5 @@ def test_no_snapshot_is_refused(partition_key, parameter):
 
 
 def test_two_snapshots_that_differ_are_refused():
-    with pytest.raises(ConfigError, match="'2026-08'.*'2026-09'"):
+    with pytest.raises(ConfigError, match=r"'2026-08'.*'2026-09'"):
         chosen_snapshot("2026-08", "2026-09")

@@ -18,7 +18,11 @@ def python(code: str, **options) -> StageProcess:
 
 
 def test_lines_of_both_streams_arrive_whole_and_in_order():
-    code = "import sys\nfor n in range(3): print('out', n, flush=True); print('err ä', n, file=sys.stderr, flush=True)\nsys.stdout.write('end')"
+    code = (
+        "import sys\n"
+        "for n in range(3): print('out', n, flush=True); print('err ä', n, file=sys.stderr, flush=True)\n"
+        "sys.stdout.write('end')"
+    )
     lines: list[str] = []
     assert python(code).run(lines.append) == 0
     assert lines == ["out 0", "err ä 0", "out 1", "err ä 1", "out 2", "err ä 2", "end"]
