@@ -1,0 +1,1 @@
+"""Sources: where documents come from. Each yields one row for every record, documents and rejected records alike."""
