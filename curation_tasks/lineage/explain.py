@@ -176,7 +176,7 @@ def _matching_rows(uri: str, wanted: str) -> list[tuple[int, dict[str, Any]]]:
 
 def _identities(uri: str, possible: Callable[[str, str], bool]) -> Iterator[tuple[int, pa.Table]]:
     """``(position of the first row, identity columns)`` of each row group that may hold a hit."""
-    with filesystem.storage_errors(uri), filesystem.open_input(uri) as file:
+    with filesystem.storage_errors(uri), filesystem.open_input(uri, exact_ranges=True) as file:
         try:
             parquet = pq.ParquetFile(file)
             names = [name for name in _IDENTITY_COLUMNS if name in parquet.schema_arrow.names]
@@ -258,7 +258,7 @@ def _read_row(uri: str, row: int, columns: Sequence[str], *, numbers_only: Seque
         columns: Names.
         numbers_only: If given, all columns but these are left out unless they are numbers: text is never told unasked.
     """
-    with filesystem.storage_errors(uri), filesystem.open_input(uri) as file:
+    with filesystem.storage_errors(uri), filesystem.open_input(uri, exact_ranges=True) as file:
         parquet = pq.ParquetFile(file)
         kinds = {field.name: str(field.type) for field in parquet.schema_arrow}
         names = [name for name in dict.fromkeys(columns) if name in kinds]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ def _stage_bars(axes: Axes, names: Sequence[str], kept: Sequence[int], rejected:
     axes.tick_params(axis="y", length=0, labelcolor=_INK)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x")
-    axes.xaxis.set_major_formatter(_count)
+    axes.xaxis.set_major_formatter(_counts(max([*map(sum, zip(kept, rejected, strict=True)), 1])))
 
 
 def _bar_label(axes: Axes, value: float, position: int, text: str) -> None:
@@ -100,8 +100,9 @@ def reasons_plot(stage: str, reasons: Mapping[str, int], *, at_most: int = 20) -
             _bar_label(axes, amount, position, f"{amount:,}")
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.grid(axis="x")
-        axes.set_xlim(0, max(amount for _, amount in shown) * 1.15)
-        axes.xaxis.set_major_formatter(_count)
+        most = max(amount for _, amount in shown)
+        axes.set_xlim(0, most * 1.15)
+        axes.xaxis.set_major_formatter(_counts(most))
         return _svg(figure)
 
 
@@ -115,21 +116,22 @@ def signal_plot(signal: Signal) -> str:
         kept, rejected = _histogram(signal.kept, edges), _histogram(signal.rejected, edges)
         axes.stairs(kept, edges, fill=True, color=_KEPT)
         axes.stairs(kept + rejected, edges, baseline=kept, fill=True, color=_REJECTED)
-        for bound in sorted(set(signal.thresholds.values())):
-            axes.axvline(bound, color=_BOUND, linewidth=1.4, linestyle=(0, (4, 2)))
-            inwards = 1 if bound < edges[0] + 0.8 * (edges[-1] - edges[0]) else -1
+        for position, bound in sorted({(_line(reason, bound, edges), bound) for reason, bound in signal.thresholds.items()}):
+            axes.axvline(position, color=_BOUND, linewidth=1.4, linestyle=(0, (4, 2)))
+            inwards = 1 if position < edges[0] + 0.8 * (edges[-1] - edges[0]) else -1
             axes.annotate(
-                f"{bound:g}", (bound, 1), xycoords=("data", "axes fraction"), xytext=(3 * inwards, -1), textcoords="offset points",
+                f"{bound:g}", (position, 1), xycoords=("data", "axes fraction"), xytext=(3 * inwards, -1), textcoords="offset points",
                 ha="left" if inwards > 0 else "right", va="top", fontsize=8, color=_BOUND,
             )  # fmt: skip
+        highest = max(1, (kept + rejected).max())
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, highest * 1.18)  # room for the numbers of the thresholds
         axes.grid(axis="y")
         axes.tick_params(labelsize=8)
         axes.locator_params(axis="y", nbins=4)
-        if len(edges) <= _CENTRED_BINS + 1:
+        if _centred(edges):
             axes.locator_params(axis="x", integer=True)
-        axes.yaxis.set_major_formatter(_count)
+        axes.yaxis.set_major_formatter(_counts(highest))
         return _svg(figure)
 
 
@@ -153,6 +155,18 @@ def bin_edges(values: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     if high <= low:
         high = low + max(abs(low) * 0.01, 1e-9)
     return np.linspace(low, high, _BINS + 1)
+
+
+def _centred(edges: np.ndarray) -> bool:
+    """Whether bars stand on whole numbers, rather than between two edges of a scale."""
+    return len(edges) <= _CENTRED_BINS + 1 and edges[0] % 1 == 0.5
+
+
+def _line(reason: str, bound: float, edges: np.ndarray) -> float:
+    """Where to draw a threshold: at its value; among centred bars, on that side of its bar where rejection begins."""
+    if not _centred(edges) or bound % 1:
+        return bound
+    return bound - 0.5 if reason.endswith(".min") else bound + 0.5 if reason.endswith(".max") else bound
 
 
 def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -209,9 +223,12 @@ def _short(name: str) -> str:
     return name if len(name) <= _LABEL_CHARACTERS else name[: _LABEL_CHARACTERS - 1] + "…"
 
 
-def _count(value: float, position: int = 0) -> str:
-    """``1,200``, ``45k``, ``3M``: a tick of an axis of counts."""
-    for size, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if unit == 'k' else size):g}{unit}"
-    return f"{value:,.0f}" if value == int(value) else ""
+def _counts(highest: float) -> Callable[[float, int], str]:
+    """Ticks of an axis of counts, all in one unit: ``400``, ``15k``, ``3M``."""
+    size, unit = next(((size, unit) for size, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")) if highest >= size), (1, ""))
+    size = 1e3 if unit == "k" else size
+
+    def tick(value: float, position: int = 0) -> str:
+        return f"{value / size:g}{unit if value else ''}" if unit else (f"{value:,.0f}" if value == int(value) else "")
+
+    return tick

@@ -50,6 +50,7 @@ def render_report(manifest: Manifest) -> str:
     rows = funnel(manifest)
     parents = {item.uri: dataset_parents(item, tree) for item in stages}
     samples = [sample for item in stages if (sample := sample_signals(item, parents[item.uri]))]
+    by_stage = {row["stage"]: row for row in rows}
     page = _environment().get_template("report.html.j2")
     return page.render(
         manifest=manifest,
@@ -58,7 +59,7 @@ def render_report(manifest: Manifest) -> str:
         rows=rows,
         funnel_plot=Markup(plots.funnel_plot(rows)) if rows else "",
         reasons=[_reasons(row) for row in rows if row["reasons"]],
-        signals=[_signals(sample) for sample in samples if sample.signals],
+        signals=[_signals(sample, by_stage[sample.stage]) for sample in samples if sample.signals],
         rejected=[found for item in stages if (found := _rejected_samples(item))],
         counters=[(item.stage, dict(item.content["counters"])) for item in stages if item.content["counters"]],
         cost=_cost(rows),
@@ -146,12 +147,12 @@ def _reasons(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _signals(sample: SignalSample) -> dict[str, Any]:
+def _signals(sample: SignalSample, row: Mapping[str, Any]) -> dict[str, Any]:
     shown = [
         {"signal": signal, "plot": Markup(plots.signal_plot(signal)) if index < SIGNAL_PLOTS_PER_STAGE else "", **_quantiles(signal)}
         for index, signal in enumerate(sample.signals)
     ]
-    return {"sample": sample, "signals": shown}
+    return {"sample": sample, "signals": shown, "reasons": row["reasons"]}
 
 
 def _quantiles(signal: Signal) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def _gather_rejected(uri: str, into: Mapping[str, list[np.ndarray]], thresholds:
 
 
 def _ledger_batches(uri: str, names: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
-    with filesystem.storage_errors(uri), filesystem.open_input(uri) as file:
+    with filesystem.storage_errors(uri), filesystem.open_input(uri, exact_ranges=True) as file:
         present = pq.ParquetFile(file).schema_arrow.names
     return read_shard(uri, [name for name in dict.fromkeys(["reason", "value", *names]) if name in present])
 

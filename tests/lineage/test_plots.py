@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.lineage.plots import bin_edges, funnel_plot, reasons_plot, signal_plot
+from curation_tasks.lineage.plots import _counts, _line, bin_edges, funnel_plot, reasons_plot, signal_plot
 from curation_tasks.lineage.signals import Signal
 
 finite = st.floats(-1e12, 1e12, allow_nan=False)
@@ -69,3 +69,15 @@ def test_ids_differ_between_drawings_and_each_that_is_used_is_there() -> None:
     assert len({name for names in identities for name in names}) == sum(len(names) for names in identities)
     for svg, names in zip(drawn, identities, strict=True):
         assert set(re.findall(r'(?:href="|url\()#([^")]+)', svg)) == set(names)
+
+
+def test_ticks_of_an_axis_share_one_unit() -> None:
+    assert [_counts(24_000)(value, 0) for value in (0, 5_000, 20_000)] == ["0", "5k", "20k"]
+    assert [_counts(9_000)(value, 0) for value in (0, 2_500, 2.5)] == ["0", "2,500", ""]
+
+
+def test_a_threshold_among_centred_bars_is_drawn_where_rejection_begins() -> None:
+    centred, scale = bin_edges(np.array([0.0, 1.0]), []), bin_edges(np.array([0.0, 0.7, 1.0]), [])
+
+    assert [_line(reason, 1.0, centred) for reason in ("a.min", "a.max", "a")] == [0.5, 1.5, 1.0]
+    assert _line("a.min", 1.0, scale) == 1.0

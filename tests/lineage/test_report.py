@@ -113,7 +113,7 @@ def test_each_section_has_what_the_run_has(html: str) -> None:
     text = " ".join("".join(Page(html).texts).split())
 
     assert "Tales & essays <for> tests" in text
-    assert "words.min at 40" in text
+    assert "words.min at 40: 15 rejected" in text
     assert "stories 0: Anna met Paul word" in text, "a stored sample"
     assert "not UTF-8 <at> byte 0" in text
     assert re.search(r'data-counter="replaced_names">.*data-value="15"', html)
