@@ -1,0 +1,1 @@
+"""Personal data: finding it, and replacing, removing or marking it."""

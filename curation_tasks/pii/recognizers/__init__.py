@@ -1,0 +1,1 @@
+"""What finds personal data, each in its own module: patterns (Presidio), given names, spaCy models."""
