@@ -74,7 +74,8 @@ def test_planning_imports_no_engine():
         "import sys; from curation_tasks.catalog import load_catalog; from curation_tasks.plan import plan; "
         "from curation_tasks.spec import load_pipeline; load_catalog(); import glob; "
         "[plan(load_pipeline(p)) for p in sorted(glob.glob('dags/pipelines/*.yaml'))]; "
-        "print([m for m in ('pyarrow', 'numpy', 'numba', 'dask', 'distributed', 'pandas', 'polars', 'presidio_analyzer', 'airflow') if m in sys.modules])"
+        "engines = ('pyarrow', 'numpy', 'numba', 'dask', 'distributed', 'pandas', 'polars', 'presidio_analyzer', 'airflow'); "
+        "print([name for name in engines if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -21,14 +22,26 @@ def explain(
     [bold]Example[/]: curate explain stories:stories-000-17 --in .curation/data/quickstart/all/published/000001.json
     """
     from curation_tasks.lineage.explain import explain as explain_document
-    from curation_tasks.runner.difference import datasets_of
+    from curation_tasks.runner.publish import named_manifest
 
-    steps = explain_document(datasets_of(manifest), document, show_text=text)
+    steps = explain_document(named_manifest(manifest), document, show_text=text)
     if json_:
         print_json(steps)
         return
     columns = ["stage", "outcome", "detail", *(["text"] if text else [])]
-    print_table(document, columns, [[step.get(name, "") for name in columns] for step in steps])
+    print_table(document, columns, [[{**step, "detail": _detail(step)}.get(name, "") for name in columns] for step in steps])
+
+
+def _detail(step: Mapping[str, Any]) -> str:
+    """One line a fact: the reason with its value, the survivor, the signals, or the place."""
+    if step["outcome"] == "rejected":
+        lines = [step["reason"] + (f": {step['value']:g}" if step.get("value") is not None else "")]
+        lines += [f"threshold {step['threshold']:g}"] if step.get("threshold") is not None else []
+        lines += [f"{name} {value}" for name, value in (step.get("evidence") or {}).items() if value is not None]
+    else:
+        lines = [f"{step['file']}" + (f" row {step['row']:,}" if step.get("row") is not None else "")] if step.get("file") else []
+        lines += ["text changed"] if step.get("text_changed") else []
+    return "\n".join(lines + [f"{name} = {value:g}" for name, value in (step.get("signals") or {}).items() if value is not None])
 
 
 def register(application: typer.Typer) -> None:

@@ -21,9 +21,9 @@ def report(
     [bold]Example[/]: curate report .curation/data/quickstart/all/published/000001.json -o quickstart.html
     """
     from curation_tasks.lineage.report import write_report
-    from curation_tasks.runner.difference import datasets_of
+    from curation_tasks.runner.publish import named_manifest
 
-    write_report(datasets_of(manifest), str(output))
+    write_report(named_manifest(manifest), str(output))
     if json_:
         print_json({"report": str(output)})
     else:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, funnel_tables, print_json, print_table, size
+from curation_tasks.errors import ConfigError
+from curation_tasks.manifest import Manifest
 
 
 def show(
@@ -24,36 +27,35 @@ def show(
       curate show data/my/all/refine/0f3c… --documents 5
     """
     from curation_tasks.lineage.funnel import funnel
-    from curation_tasks.runner.difference import datasets_of
+    from curation_tasks.runner.publish import named_manifest
 
-    for item in datasets_of(manifest):
-        if funnel_:
-            rows = funnel(item)
-            print_json(rows) if json_ else funnel_tables(rows)
-        elif documents:
-            _print_documents(item, documents)
-        elif json_:
-            print_json(
-                {"uri": item.uri, "digest": item.digest, "content": item.content, "lineage": item.lineage, "execution": item.execution}
-            )
-        else:
-            console.print(f"[bold]{item.stage}[/] ({item.kind}) of {item.content['pipeline']} / {item.content['snapshot']}")
-            console.print(f"digest {item.digest}\nkey    {item.key}", highlight=False)
-            print_table(
-                "",
-                ["count", "value"],
-                [[name, size(value) if name.endswith("bytes") else value] for name, value in item.counts.items()],
-                right=["value"],
-            )
-            if item.content["reasons"]:
-                print_table("", ["reason", "documents"], list(map(list, item.content["reasons"].items())), right=["documents"])
-            if item.schema:
-                print_table("", ["column", "type"], list(map(list, item.schema.items())))
+    item = named_manifest(manifest)
+    if funnel_:
+        rows = funnel(item)
+        print_json(rows) if json_ else funnel_tables(rows)
+    elif documents:
+        _print_documents(item, documents)
+    elif json_:
+        print_json({"uri": item.uri, "digest": item.digest, "content": item.content, "lineage": item.lineage, "execution": item.execution})
+    else:
+        _print_manifest(item)
 
 
-def _print_documents(item, count: int) -> None:
-    import json
+def _print_manifest(item: Manifest) -> None:
+    console.print(f"[bold]{item.stage}[/] ({item.kind}) of {item.content['pipeline']} / {item.content['snapshot']}")
+    console.print(f"digest {item.digest}\nkey    {item.key}", highlight=False)
+    counts = [[name, size(value) if name.endswith("bytes") else value] for name, value in item.counts.items()]
+    print_table("", ["count", "value"], counts, right=["value"])
+    for title, values in (("reason", item.content["reasons"]), ("counter", item.content["counters"])):
+        if values:
+            print_table("", [title, "number"], [list(pair) for pair in values.items()], right=["number"])
+    if item.schema:
+        print_table("", ["column", "type"], [list(pair) for pair in item.schema.items()])
 
+
+def _print_documents(item: Manifest, count: int) -> None:
+    if item.kind in ("resolve", "publish", "export"):
+        raise ConfigError(f"a stage of kind {item.kind} has no shards of documents", where=item.uri, remedy="name a stage before it")
     dataset = item.dataset()
     for shard in dataset.shards:
         for batch in dataset.read(shard):

@@ -20,14 +20,14 @@ def verify(
     [bold]Example[/]: curate verify .curation/data/quickstart/all/published/000001.json
     """
     from curation_tasks.lineage.verify import verify as verify_manifest
-    from curation_tasks.runner.difference import datasets_of
+    from curation_tasks.runner.publish import named_manifest
 
-    findings = {(item["where"], item["problem"]): item for dataset in datasets_of(manifest) for item in verify_manifest(dataset)}
-    rows = list(findings.values())
+    rows = [finding.to_dict() for finding in verify_manifest(named_manifest(manifest))]
     if json_:
         print_json(rows)
     elif rows:
-        print_table("What differs", ["severity", "where", "problem"], [[row["severity"], row["where"], row["problem"]] for row in rows])
+        columns = ["severity", "stage", "where", "what", "expected", "found"]
+        print_table("What differs", columns, [[row[name] for name in columns] for row in rows])
     else:
         console.print("All manifests, shards, ledgers and source files are as they were when they were committed.")
     if any(row["severity"] == "error" for row in rows):

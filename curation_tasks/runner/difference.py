@@ -5,31 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from curation_tasks.errors import InputError
 from curation_tasks.lineage.tree import ancestors
-from curation_tasks.manifest import Manifest, read_manifest
 from curation_tasks.plan import Plan
 from curation_tasks.runner import resolve
 from curation_tasks.runner.fingerprint import differences, stage_fingerprint
+from curation_tasks.runner.publish import named_manifest
 from curation_tasks.spec import RESOLVE
-from curation_tasks.storage import filesystem
-
-
-def datasets_of(uri: str) -> list[Manifest]:
-    """The manifests that a published entry or a manifest stands for.
-
-    Raises:
-        InputError: It is neither.
-    """
-    uri = filesystem.absolute(uri)
-    if "/published/" not in uri:
-        return [read_manifest(uri)]
-    try:
-        entry = json.loads(filesystem.read_bytes(uri))
-        root = uri.rsplit("/", 4)[0]
-        return [read_manifest(f"{root}/{item['path']}") for item in entry["datasets"].values()]
-    except (ValueError, KeyError) as error:
-        raise InputError("not a published entry", where=uri, expected="published/{n}.json, made by a publish stage") from error
 
 
 def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, Any]]:
@@ -43,7 +24,7 @@ def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, 
     Returns:
         ``{"stage", "action", "reasons"}``: ``reused``, ``recomputed``, ``new`` or ``removed``, with a line for each reason.
     """
-    old = {manifest.stage: manifest for dataset in datasets_of(published) for manifest in ancestors(dataset)}
+    old = {manifest.stage: manifest for manifest in ancestors(named_manifest(published))}
     snapshot = old[RESOLVE].content["snapshot"]
     limit = old[RESOLVE].content["limit"]
     units = resolve.list_units(planned, snapshot)
@@ -66,7 +47,7 @@ def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, 
         if reasons:
             changed.add(stage.id)
         rows.append({"stage": stage.id, "action": "recomputed" if reasons else "reused", "reasons": reasons})
-    gone = [name for name in old if name != RESOLVE and name not in planned.by_id]
+    gone = [name for name, manifest in old.items() if manifest.kind not in (RESOLVE, "publish") and name not in planned.by_id]
     return rows + [{"stage": name, "action": "removed", "reasons": ["the pipeline has no such stage any more"]} for name in gone]
 
 

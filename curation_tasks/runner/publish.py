@@ -9,7 +9,7 @@ from typing import Any
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.lineage.tree import ancestors
-from curation_tasks.manifest import Manifest, digest_of
+from curation_tasks.manifest import Manifest, digest_of, read_manifest
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.commit import create_if_absent
 
@@ -17,9 +17,16 @@ _ATTEMPTS = 20
 
 
 def publish(
-    resolved: Manifest, datasets: Mapping[str, Manifest], options: Mapping[str, Any], *, republish: bool = False
+    uri: str, resolved: Manifest, datasets: Mapping[str, Manifest], options: Mapping[str, Any], *, republish: bool = False
 ) -> tuple[dict[str, Any], str]:
     """Checks the gates and creates the entry, unless the newest one says the same already.
+
+    Args:
+        uri: Where the manifest of the publish stage will be committed.
+        resolved: The resolve manifest.
+        datasets: Stage → manifest of what is published.
+        options: Of the stage: its gates.
+        republish: Publish a specification that was superseded.
 
     Returns:
         The manifest's content, and the URI of the entry.
@@ -42,9 +49,9 @@ def publish(
         if not republish:
             _refuse_superseded(entries, content, folder)
         number = entries[-1]["version"] + 1 if entries else 1
-        uri = f"{folder}/{number:06}.json"
-        if create_if_absent(uri, json.dumps(_entry(number, resolved, datasets, content), indent=1, sort_keys=True).encode()):
-            return content, uri
+        entry = f"{folder}/{number:06}.json"
+        if create_if_absent(entry, json.dumps(_entry(number, uri, resolved, datasets, content), indent=1, sort_keys=True).encode()):
+            return content, entry
     raise TransientError("other runs keep publishing this snapshot", where=folder, remedy="it is tried again")
 
 
@@ -81,13 +88,37 @@ def published_entries(folder: str) -> list[dict[str, Any]]:
     return [json.loads(filesystem.read_bytes(f"{folder}/{name}")) for name in names]
 
 
+def is_newest(manifest: Manifest) -> bool:
+    """Whether what a publish stage published is still what consumers read."""
+    entries = published_entries(published_folder(manifest.root, manifest.content["pipeline"], manifest.content["snapshot"]))
+    return bool(entries) and _same(entries[-1], manifest.content)
+
+
+def named_manifest(uri: str) -> Manifest:
+    """The manifest that a user names: by its own URI, by that of its folder, or by that of a published entry.
+
+    A published entry stands for the manifest of its publish stage, whose ancestors are all datasets it names.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    uri = filesystem.absolute(uri)
+    if "/published/" not in uri:
+        return read_manifest(uri)
+    try:
+        entry = json.loads(filesystem.read_bytes(uri))
+        return read_manifest(f"{uri.rsplit('/', 4)[0]}/{entry['manifest']}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("not a published entry", where=uri, expected="published/{n}.json, made by a publish stage") from error
+
+
 def with_published(result: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
     """The result of a publish stage names its entry; others are unchanged."""
     entry = manifest.execution.get("published")
     return result | {"published": entry} if entry else result
 
 
-def _entry(number: int, resolved: Manifest, datasets: Mapping[str, Manifest], content: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(number: int, uri: str, resolved: Manifest, datasets: Mapping[str, Manifest], content: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "format": "curation-published/1",
         "version": number,
@@ -95,17 +126,18 @@ def _entry(number: int, resolved: Manifest, datasets: Mapping[str, Manifest], co
         "pipeline": resolved.content["pipeline"],
         "snapshot": resolved.content["snapshot"],
         "spec_digest": content["spec_digest"],
+        "manifest": filesystem.relative_to(uri, resolved.root),
         "resolve": {"path": filesystem.relative_to(resolved.uri, resolved.root), "digest": resolved.digest},
         "datasets": {
             name: {"path": filesystem.relative_to(item.uri, item.root), "key": item.key, "digest": item.digest, "counts": dict(item.counts)}
             for name, item in datasets.items()
         },
-        "digest": digest_of(content),
+        "digest": digest_of({name: content[name] for name in ("datasets", "spec_digest")}),
     }
 
 
 def _same(entry: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
-    return entry["digest"] == digest_of(content)
+    return entry["digest"] == digest_of({name: content[name] for name in ("datasets", "spec_digest")})
 
 
 def _refuse_superseded(entries: list[dict[str, Any]], content: Mapping[str, Any], folder: str) -> None:

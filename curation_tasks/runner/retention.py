@@ -46,6 +46,7 @@ def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) 
     for entry in kept:
         for item in entry["datasets"].values():
             folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{item['path']}"))}
+        folders.add(f"{root}/{entry['manifest']}".rsplit("/", 1)[0])
     return folders
 
 

@@ -176,7 +176,7 @@ class _Stage:
 
     def run(self) -> dict[str, Any]:
         logger = log.bind(pipeline=self.resolved.content["pipeline"], snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
-        if filesystem.exists(self.uri):
+        if filesystem.exists(self.uri) and self._is_current():
             manifest = read_manifest(self.uri)
             logger.info("stage was done before", digest=manifest.digest)
             return publish.with_published(manifest.result(reused=True), manifest)
@@ -193,6 +193,10 @@ class _Stage:
         if self.kind == "reduction":
             filesystem.delete(f"{self.folder}/work", recursive=True)
         return publish.with_published(result, manifest)
+
+    def _is_current(self) -> bool:
+        """What is committed stays; only a publication may have been superseded since."""
+        return self.kind != "publish" or publish.is_newest(read_manifest(self.uri))
 
     # --- work on documents -------------------------------------------------------------------------------------------
 
@@ -404,7 +408,7 @@ class _Stage:
         return found
 
     def _published(self) -> Manifest:
-        content, entry = publish.publish(self.resolved, self.parents, self.spec["options"], republish=self.request.republish)
+        content, entry = publish.publish(self.uri, self.resolved, self.parents, self.spec["options"], republish=self.request.republish)
         content |= {"pipeline": self.resolved.content["pipeline"], "snapshot": self.snapshot, "stage": self.spec["id"]}
         lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names()}
         return Manifest(self.uri, content, lineage, {"published": entry})

@@ -1,0 +1,225 @@
+"""The command as a user meets it: help, exit codes, JSON, and each command on a finished run."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ["run", "plan", "stage", "operations", "show", "verify", "explain", "status", "report", "init", "version"]
+
+
+def curate(*arguments, check=None, **environment):
+    process = subprocess.run(
+        [sys.executable, "-m", "curation_tasks.cli", *map(str, arguments)], capture_output=True, text=True, env=os.environ | environment
+    )
+    if check is not None:
+        assert process.returncode == check, process.stderr
+    return process
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A small published run of JSON Lines: the root, the pipeline file and the published entry."""
+    folder = tmp_path_factory.mktemp("cli")
+    stories = [f"Story number {n} is about a dog and a cat who met a bird. They were happy all day long." for n in range(50)]
+    rows = [
+        {"uid": f"s{n}", "text": text, "link": f"http://example.org/{n}"} for n, text in enumerate([*stories, *stories[:5], "“Short.”"])
+    ]
+    (folder / "stories.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
+    pipeline = folder / "small.yaml"
+    pipeline.write_text(f"""
+name: small
+stages:
+  - id: stories
+    source: jsonl
+    parameters:
+      files: [{folder}/stories.jsonl]
+      columns: {{id: uid, url: link}}
+  - id: clean
+    operations: [cleaning.quotes]
+  - id: refine
+    operations:
+      - filters.quality: {{extra_rules: [{{signal: word_count, min: 5}}]}}
+  - id: exact
+    reduction: dedup.exact
+  - id: export
+    export: jsonl
+  - id: publish
+    publish: {{}}
+""")
+    outcome = json.loads(curate("run", pipeline, "--root", folder / "data", "--json", check=0).stdout)
+    return folder, pipeline, outcome["stages"][-1]["published"], outcome["stages"]
+
+
+def test_help_of_every_command_has_an_example():
+    listed = curate("--help", check=0).stdout
+    for name in COMMANDS:
+        assert name in listed
+        assert "Example" in curate(name, "--help", check=0).stdout, name
+
+
+def test_a_run_accounts_for_every_record(finished):
+    counts = {stage["stage"]: stage["counts"] for stage in finished[3]}
+    assert counts["stories"] | {"text_bytes": 0} == {
+        "records": 57, "documents": 56, "rejected": 1, "text_bytes": 0, "units": 1, "quarantined_units": 0,
+    }  # fmt: skip
+    assert (counts["refine"]["documents"], counts["exact"]["documents"], counts["export"]["documents"]) == (55, 50, 50)
+
+
+def test_stages_by_hand_give_the_digests_of_a_run(finished, tmp_path):
+    _, pipeline, _, stages = finished
+    root = tmp_path / "by-hand"
+    result = tmp_path / "result.json"
+    curate("stage", "resolve", "--pipeline", pipeline, "--root", root, "--result", result, check=0)
+    resolved = json.loads(result.read_text())["manifest"]
+    before = None
+    for expected in stages[1:]:
+        inputs = ["--input", f"{before['stage']}={before['manifest']}"] if before else []
+        curate("stage", expected["stage"], "--resolved", resolved, *inputs, "--result", result, check=0)
+        before = json.loads(result.read_text())
+        assert (before["key"], before["digest"]) == (expected["key"], expected["digest"])
+        assert len(result.read_text()) < 4096
+
+
+def test_a_second_run_says_that_nothing_had_to_be_done(finished):
+    folder, pipeline, *_ = finished
+    again = curate("run", pipeline, "--root", folder / "data", "--no-report", check=0)
+    assert "Nothing had to be done" in again.stdout
+    assert "exact_duplicate" in again.stdout
+
+
+@pytest.mark.parametrize("form", ["published", "manifest", "folder"])
+def test_show(finished, form):
+    published = finished[2]
+    manifest = finished[3][-2]["manifest"]
+    uri = {"published": published, "manifest": manifest, "folder": manifest.removesuffix("/manifest.json")}[form]
+    shown = json.loads(curate("show", uri, "--json", check=0).stdout)
+    assert shown["content"]["counts"]["documents"] == 50
+    rows = json.loads(curate("show", uri, "--funnel", "--json", check=0).stdout)
+    assert [row["stage"] for row in rows if row["kind"] not in ("resolve", "publish")] == ["stories", "clean", "refine", "exact", "export"]
+
+
+def test_show_documents(finished):
+    lines = curate("show", finished[3][4]["manifest"], "--documents", "3", check=0).stdout.splitlines()
+    assert [json.loads(line)["doc_id"] for line in lines] == ["stories:s0", "stories:s1", "stories:s2"]
+
+
+@pytest.mark.parametrize(
+    ("document", "stage", "outcome", "said"),
+    [
+        ("stories:s3", "export", "exported", "part-"),
+        ("http://example.org/52", "exact", "rejected", "stories:s2"),
+        ("stories:s55", "refine", "rejected", "word_count"),
+    ],
+)
+def test_explain_tells_what_happened(finished, document, stage, outcome, said):
+    steps = json.loads(curate("explain", document, "--in", finished[2], "--json", check=0).stdout)
+    step = next(item for item in steps if item["stage"] == stage)
+    assert step["outcome"] == outcome
+    assert said in json.dumps(step)
+
+
+def test_explain_of_an_unknown_document_fails(finished):
+    assert curate("explain", "stories:nobody", "--in", finished[2], check=65).stderr
+
+
+def test_verify_finds_a_flipped_byte(finished, tmp_path):
+    import shutil
+
+    folder, _, published, _ = finished
+    curate("verify", published, check=0)
+    copy = tmp_path / "data"
+    shutil.copytree(folder / "data", copy)
+    shard = next((copy / "small" / "all" / "clean").rglob("part-*.parquet"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    found = curate("verify", str(copy / "small" / "all" / "published" / "000001.json"), "--json", check=65)
+    assert shard.name in found.stdout
+
+
+def test_plan_diff_says_what_would_be_recomputed_and_why(finished, tmp_path):
+    _, pipeline, published, _ = finished
+    same = json.loads(curate("plan", pipeline, "--diff", published, "--json", check=0).stdout)
+    assert {row["action"] for row in same} == {"reused"}
+    changed = tmp_path / "small.yaml"
+    changed.write_text(pipeline.read_text().replace("min: 5", "min: 9"))
+    rows = {row["stage"]: row for row in json.loads(curate("plan", changed, "--diff", published, "--json", check=0).stdout)}
+    assert rows["clean"]["action"] == "reused"
+    assert rows["refine"]["action"] == "recomputed"
+    assert any("5" in reason and "9" in reason for reason in rows["refine"]["reasons"])
+    assert rows["export"]["reasons"] == ["its input 'exact' is recomputed"]
+
+
+def test_status_and_expired_folders(finished):
+    shown = json.loads(curate("status", "--root", finished[0] / "data", "--expired-days", "0", "--json", check=0).stdout)
+    [row] = shown["snapshots"]
+    assert (row["pipeline"], row["version"], row["documents"], row["unfinished"]) == ("small", 1, 50, [])
+    assert shown["expired"] == []
+
+
+def test_report_is_written(finished, tmp_path):
+    curate("report", finished[2], "-o", tmp_path / "r.html", check=0)
+    assert "<svg" in (tmp_path / "r.html").read_text()
+
+
+def test_operations_lists_and_describes_parts():
+    names = {(part["kind"], part["name"]) for part in json.loads(curate("operations", "--json", check=0).stdout)}
+    assert {("source", "jsonl"), ("operation", "filters.quality"), ("reduction", "dedup.exact"), ("export", "parquet")} <= names
+    assert "normalization" in curate("operations", "dedup.exact", check=0).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "missing.yaml"], 78, "no such pipeline file"),
+        (["show", "missing/manifest.json"], 65, "no such file"),
+        (["stage", "refine"], 78, "--resolved"),
+        (["operations", "dedup.exat"], 78, "did you mean 'dedup.exact'?"),
+        (["rum"], 2, "No such command"),
+        (["init", "Bad Name"], 78, "lower-case"),
+    ],
+)
+def test_errors_have_an_exit_code_and_say_what_to_do(arguments, code, said, tmp_path):
+    process = curate(*arguments, check=code)
+    assert said in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_init_writes_a_pipeline_that_runs_and_a_test_that_passes(tmp_path):
+    folder = tmp_path / "mine"
+    curate("init", "my-news", "--folder", folder, check=0)
+    environment = {"CURATE_ALLOWED_PACKAGES": "my_news_operations", "PYTHONPATH": str(folder)}
+    process = subprocess.run(
+        [sys.executable, "-m", "curation_tasks.cli", "run", "my-news.yaml", "--json"],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    counts = {stage["stage"]: stage["counts"]["documents"] for stage in json.loads(process.stdout)["stages"][1:-1]}
+    assert counts == {"documents": 4, "clean": 3, "exact": 2, "export": 2}
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert tested.returncode == 0, tested.stdout
+    curate("init", "my-news", "--folder", folder, check=78)
+
+
+def test_version_names_the_libraries():
+    assert {"curation-tasks", "pyarrow", "dask"} <= set(json.loads(curate("version", "--json", check=0).stdout))
+
+
+def test_logs_are_json_lines_off_a_terminal(finished):
+    folder, pipeline, *_ = finished
+    process = curate("run", pipeline, "--root", folder / "data", "--no-report", check=0)
+    events = [json.loads(line) for line in process.stderr.splitlines()]
+    assert {event["event"] for event in events} == {"stage was done before"}
+    assert {event["stage"] for event in events} == {"stories", "clean", "refine", "exact", "export", "publish"}
