@@ -323,7 +323,7 @@ def shared_beginning(paths: Sequence[Sequence[str]]) -> list[str]:
 
 def _place(unit: SourceUnit) -> Path:
     """Where the copy of a file lies: another version of it has another place."""
-    version = xxhash.xxh3_128_hexdigest(f"{unit.uri}\0{unit.etag}\0{unit.options.get('sha256', '')}")
+    version = xxhash.xxh3_128_hexdigest("\0".join([unit.uri, unit.etag, unit.options.get("sha256", "")]).encode())
     return cache_folder() / "downloads" / version / (posixpath.basename(unit.uri.split("?")[0]) or "content")
 
 
