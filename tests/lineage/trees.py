@@ -36,8 +36,8 @@ REFINED = SOURCE_COLUMNS | {"word_count": "int64", "symbol_ratio": "double", "ha
 class Tree:
     """Writes stages one after the other below a root and remembers their manifests."""
 
-    def __init__(self, root: Path):
-        self.root = str(root)
+    def __init__(self, root: str):
+        self.root = root
         self.manifests: dict[str, Manifest] = {}
 
     def commit(
@@ -77,7 +77,7 @@ class Tree:
         return {name: self.manifests[name].digest for name in names}
 
 
-def build_tree(root: Path, *, stories: int = 120, hostile: bool = False) -> Manifest:
+def build_tree(root: str | Path, *, stories: int = 120, hostile: bool = False) -> Manifest:
     """A published dataset.
 
     Source ``stories`` yields ``stories`` documents in 3 units (a fourth is quarantined), ``essays`` 30 in one. ``refine``
@@ -85,19 +85,18 @@ def build_tree(root: Path, *, stories: int = 120, hostile: bool = False) -> Mani
     by 10 (a duplicate of its predecessor), ``private`` replaces names in those that leave 1. Nothing else is removed.
 
     Args:
-        root: Storage root; the files read lie in ``root/../input``.
+        root: Storage root, a folder or a URI; the files read lie in ``input`` beside it.
         stories: Documents of the first source, a multiple of 30.
         hostile: Texts and a reason try to break out of a page.
     """
-    tree = Tree(root)
-    inputs = root.parent / "input"
-    inputs.mkdir(parents=True, exist_ok=True)
+    tree = Tree(str(root))
+    inputs = f"{tree.root.rsplit('/', 1)[0]}/input"
     units = {
-        "stories": [_input_file(inputs / f"stories-{index}.jsonl", stories // 3) for index in range(3)]
-        + [_broken_file(inputs / "broken.jsonl")],
-        "essays": [_input_file(inputs / "essays.jsonl", 30)],
+        "stories": [_input_file(f"{inputs}/stories-{index}.jsonl", _lines(stories // 3)) for index in range(3)]
+        + [_input_file(f"{inputs}/broken.jsonl", b"\xff\xfe broken")],
+        "essays": [_input_file(f"{inputs}/essays.jsonl", _lines(30))],
     }
-    _resolve(tree, units, root.parent)
+    _resolve(tree, units)
     _source(tree, "stories", units["stories"], [stories // 3] * 3, hostile)
     _source(tree, "essays", units["essays"], [30], hostile)
     _operations(tree, "refine", ["stories", "essays"], _refine, REFINED, {"words.min": ["word_count", 40.0]}, hostile)
@@ -114,17 +113,23 @@ def build_tree(root: Path, *, stories: int = 120, hostile: bool = False) -> Mani
     )
 
 
-def _input_file(path: Path, records: int) -> dict[str, Any]:
-    path.write_text("".join(json.dumps({"n": number}) + "\n" for number in range(records)))
-    return {"uri": str(path), "path": path.name, "bytes": path.stat().st_size, "etag": "1", "options": "{}"}
+def _lines(records: int) -> bytes:
+    return b"".join(json.dumps({"n": number}).encode() + b"\n" for number in range(records))
 
 
-def _broken_file(path: Path) -> dict[str, Any]:
-    path.write_bytes(b"\xff\xfe broken")
-    return {"uri": str(path), "path": path.name, "bytes": path.stat().st_size, "etag": "1", "options": "{}"}
+def _input_file(uri: str, data: bytes) -> dict[str, Any]:
+    """Writes a source file and lists it as resolve does."""
+    filesystem.write_bytes(uri, data)
+    [file] = filesystem.glob_files(uri)
+    return {"uri": file.uri, "path": uri.rsplit("/", 1)[1], "bytes": file.bytes, "etag": file.etag, "options": "{}"}
 
 
-def _resolve(tree: Tree, units: Mapping[str, Sequence[Mapping[str, Any]]], base: Path) -> None:
+def _hash(unit: Mapping[str, Any]) -> str:
+    is_local = filesystem.scheme_of(unit["uri"]) == "file"
+    return xxhash.xxh3_128_hexdigest(filesystem.read_bytes(unit["uri"])) if is_local else ""
+
+
+def _resolve(tree: Tree, units: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     listed = {
         name: digest_of({"units": [[row["uri"], row["path"], row["bytes"], row["etag"], {}] for row in rows], "limit": None})
         for name, rows in units.items()
@@ -163,7 +168,7 @@ def _source(tree: Tree, stage: str, units: Sequence[Mapping[str, Any]], sizes: S
         shards.append(write_file(tree.folder(stage, fingerprint), f"part-{unit:06d}-0.parquet", batch, SOURCE_COLUMNS))
         first += size
     files = [
-        dict(unit) | {"hash": xxhash.xxh3_128_hexdigest(Path(unit["uri"]).read_bytes()), "records": size, "documents": size, "rejected": 0}
+        dict(unit) | {"hash": _hash(unit), "records": size, "documents": size, "rejected": 0}
         for unit, size in zip(units, [*sizes, 0], strict=False)
     ]
     lists = {"shards": (shards, SHARDS), "ledger": ([], SHARDS), "source_files": (files, SOURCE_FILES)}
