@@ -25,6 +25,11 @@ SIGNAL_PLOTS_PER_STAGE = 36
 SAMPLES_PER_STAGE = 60
 SAMPLE_CHARACTERS = 1200
 LISTED_FILES = 25
+#: Counters that a reader must not overlook; those whose name begins with ``warning`` are told by their name.
+LOUD_COUNTERS: Mapping[str, str] = {
+    "pii.person_without_model": "names of persons in {amount:,} documents were looked for without a language model. "
+    "A list of given names misses rare names, surnames alone and other scripts: do not count on the text holding no names.",
+}
 #: Characters that no page should pass on: controls are shown as their pictures, invisible direction marks by their names.
 _VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {0x7F: "␡"}
 _VISIBLE |= {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
@@ -125,7 +130,9 @@ def _warnings(stages: Sequence[Manifest], rows: Sequence[Mapping[str, Any]]) -> 
     found = []
     for item in stages:
         for name, amount in item.content["counters"].items():
-            if name.startswith("warning"):
+            if name in LOUD_COUNTERS:
+                found.append(f"Stage {item.stage}: {LOUD_COUNTERS[name].format(amount=amount)}")
+            elif name.startswith("warning"):
                 meaning = name.removeprefix("warning").strip("_.:- ").replace("_", " ") or name
                 found.append(f"Stage {item.stage}: {meaning} ({amount:,}).")
         if item.counts.get("quarantined_units"):

@@ -106,7 +106,8 @@ def test_a_reader_cannot_overlook_quarantine_and_warning_counters(html: str) -> 
     alert = html[html.index('role="alert"') : html.index('id="summary"')]
 
     assert "1 of 4 units could not be read" in alert
-    assert "Stage private: no person model (1)." in alert
+    assert "Stage private: old list (1)." in alert
+    assert "names of persons in 120 documents were looked for without a language model" in alert
 
 
 def test_each_section_has_what_the_run_has(html: str) -> None:

@@ -212,7 +212,7 @@ def _operations(tree: Tree, stage: str, needs: Sequence[str], function: Any, col
         "documents_in": documents_in, "text_bytes_in": bytes_in, "documents": documents, "rejected": documents_in - documents,
         "text_bytes": sum(row["text_bytes"] for row in shards),
     }  # fmt: skip
-    counters = {"replaced_names": 15, "warning_no_person_model": 1} if stage == "private" else {}
+    counters = {"replaced_names": 15, "warning_old_list": 1, "pii.person_without_model": 120} if stage == "private" else {}
     content = {"schema": columns, "counts": counts, "reasons": reasons, "counters": counters, "values": values_hash(shards, ledgers)}
     tree.commit(
         stage, kind, content=content, fingerprint=fingerprint, parents=["resolve", *needs], execution={"thresholds": thresholds},
