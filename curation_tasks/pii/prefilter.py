@@ -35,7 +35,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 
 #: First two letters of the top-level domains that Presidio's ``UrlRecognizer`` knows.
 TOP_LEVEL_DOMAIN_STARTS = (
@@ -67,7 +68,7 @@ def email_windows(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
     """Windows that hold every hit of Presidio's ``EmailRecognizer``.
 
     Args:
-        offsets: int32 or int64, shape (rows + 1,).
+        offsets: int64, shape (rows + 1,), as of ``kernels.utf8.text_buffers``.
         data: uint8, the UTF-8 bytes of all rows.
 
     Returns:
@@ -86,7 +87,7 @@ def phone_windows(offsets: np.ndarray, data: np.ndarray, minimum: int, short_sta
     """Windows that hold every hit of Presidio's ``PhoneRecognizer``, with one character of context on each side.
 
     Args:
-        offsets: int32 or int64, shape (rows + 1,).
+        offsets: int64, shape (rows + 1,), as of ``kernels.utf8.text_buffers``.
         data: uint8, the UTF-8 bytes of all rows.
         minimum: Fewest digits of a valid number in any of the regions.
         short_starts: bool, shape (100,): the first two digits that a valid number of fewer than ``INTERNATIONAL_DIGITS``
@@ -159,88 +160,46 @@ def phone_alphabet() -> np.ndarray:
     return table
 
 
-def _collect(kernel: Callable[..., int], data: np.ndarray, *arguments: Any) -> np.ndarray:
+def _collect(scan: Callable[..., int], data: np.ndarray, *arguments: Any) -> np.ndarray:
     """Calls a kernel that fills an array of windows and returns how many there are; again if they were too many."""
     windows = np.empty((len(data) // 256 + 64, 3), np.int64)
-    count = kernel(windows, data, *arguments)
+    count = scan(windows, data, *arguments)
     if count > len(windows):
         windows = np.empty((count, 3), np.int64)
-        kernel(windows, data, *arguments)
+        scan(windows, data, *arguments)
     return windows[:count]
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _keep(windows, count, row, start, end):
     if count < len(windows):
         windows[count, 0], windows[count, 1], windows[count, 2] = row, start, end
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _find(data, position, stop, byte):
     while position < stop and data[position] != byte:
         position += 1
     return position
 
 
-@njit(cache=True, nogil=True)
-def _email_windows(windows, data, offsets, alphabet):
-    count = 0
-    for row in range(len(offsets) - 1):
-        begin, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
-        position = _find(data, begin, stop, 64)
-        while position < stop:
-            start, end = position, position + 1
-            while start > begin and alphabet[data[start - 1]]:
-                start -= 1
-            while end < stop and alphabet[data[end]]:
-                end += 1
-            count = _keep(windows, count, row, start, end)
-            position = _find(data, end, stop, 64)
-    return count
+@inlined
+def _kind_at(data, position, stop, alphabet):
+    first = data[position]
+    if first < 0x80:
+        return alphabet[first], 1
+    if first < 0xE0 and position + 1 < stop:
+        return alphabet[(np.int64(first & 0x1F) << 6) | (data[position + 1] & 0x3F)], 2
+    if first < 0xF0 and position + 2 < stop:
+        return alphabet[(np.int64(first & 0x0F) << 12) | (np.int64(data[position + 1] & 0x3F) << 6) | (data[position + 2] & 0x3F)], 3
+    if position + 3 < stop:
+        middle = (np.int64(data[position + 1] & 0x3F) << 12) | (np.int64(data[position + 2] & 0x3F) << 6)
+        return alphabet[(np.int64(first & 0x07) << 18) | middle | (data[position + 3] & 0x3F)], 4
+    return np.uint8(_SEPARATOR), 1
 
 
-@njit(cache=True, nogil=True)
-def _url_windows(windows, data, offsets, separators, hosts, domains):
-    count = 0
-    for row in range(len(offsets) - 1):
-        begin, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
-        # A host's character before the dot, two letters behind it.
-        position = _find(data, begin + 1, stop - 2, 46)
-        while position < stop - 2:
-            if not (hosts[data[position - 1]] and domains[data[position + 1], data[position + 2]]):
-                position = _find(data, position + 1, stop - 2, 46)
-                continue
-            start, end = position, position + 1
-            while start > begin and not separators[data[start - 1]]:
-                start -= 1
-            while end < stop and not separators[data[end]]:
-                end += 1
-            count = _keep(windows, count, row, start, end)
-            position = _find(data, end + 1, stop - 2, 46)
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _phone_windows(windows, data, offsets, alphabet, minimum, short_starts):
-    count = 0
-    for row in range(len(offsets) - 1):
-        begin, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
-        position = begin
-        while position < stop:
-            kind, width = _kind_at(data, position, stop, alphabet)
-            if kind == _SEPARATOR:
-                position += width
-                continue
-            start = position
-            end, qualifies = _phone_run(data, start, stop, alphabet, minimum, short_starts)
-            if qualifies:
-                count = _keep(windows, count, row, _character_before(data, start, begin), _character_after(data, end, stop))
-            position = end
-    return count
-
-
-@njit(cache=True, nogil=True)
+@inlined
 def _phone_run(data, start, stop, alphabet, minimum, short_starts):
     """The end of the run that starts at ``start``, and whether it has digits enough for a number.
 
@@ -275,22 +234,7 @@ def _phone_run(data, start, stop, alphabet, minimum, short_starts):
     return position, qualifies
 
 
-@njit(cache=True, nogil=True)
-def _kind_at(data, position, stop, alphabet):
-    first = data[position]
-    if first < 0x80:
-        return alphabet[first], 1
-    if first < 0xE0 and position + 1 < stop:
-        return alphabet[(np.int64(first & 0x1F) << 6) | (data[position + 1] & 0x3F)], 2
-    if first < 0xF0 and position + 2 < stop:
-        return alphabet[(np.int64(first & 0x0F) << 12) | (np.int64(data[position + 1] & 0x3F) << 6) | (data[position + 2] & 0x3F)], 3
-    if position + 3 < stop:
-        middle = (np.int64(data[position + 1] & 0x3F) << 12) | (np.int64(data[position + 2] & 0x3F) << 6)
-        return alphabet[(np.int64(first & 0x07) << 18) | middle | (data[position + 3] & 0x3F)], 4
-    return np.uint8(_SEPARATOR), 1
-
-
-@njit(cache=True, nogil=True)
+@inlined
 def _character_before(data, position, begin):
     if position > begin:
         position -= 1
@@ -299,7 +243,7 @@ def _character_before(data, position, begin):
     return position
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _character_after(data, position, stop):
     if position < stop:
         position += 1
@@ -308,7 +252,64 @@ def _character_after(data, position, stop):
     return position
 
 
-@njit(cache=True, nogil=True)
+@kernel(f"int64(int64[:, ::1], {BYTES}, {OFFSETS}, boolean[::1])")
+def _email_windows(windows, data, offsets, alphabet):
+    count = 0
+    for row in range(len(offsets) - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        position = _find(data, begin, stop, 64)
+        while position < stop:
+            start, end = position, position + 1
+            while start > begin and alphabet[data[start - 1]]:
+                start -= 1
+            while end < stop and alphabet[data[end]]:
+                end += 1
+            count = _keep(windows, count, row, start, end)
+            position = _find(data, end, stop, 64)
+    return count
+
+
+@kernel(f"int64(int64[:, ::1], {BYTES}, {OFFSETS}, boolean[::1], boolean[::1], boolean[:, ::1])")
+def _url_windows(windows, data, offsets, separators, hosts, domains):
+    count = 0
+    for row in range(len(offsets) - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        # A host's character before the dot, two letters behind it.
+        position = _find(data, begin + 1, stop - 2, 46)
+        while position < stop - 2:
+            if not (hosts[data[position - 1]] and domains[data[position + 1], data[position + 2]]):
+                position = _find(data, position + 1, stop - 2, 46)
+                continue
+            start, end = position, position + 1
+            while start > begin and not separators[data[start - 1]]:
+                start -= 1
+            while end < stop and not separators[data[end]]:
+                end += 1
+            count = _keep(windows, count, row, start, end)
+            position = _find(data, end + 1, stop - 2, 46)
+    return count
+
+
+@kernel(f"int64(int64[:, ::1], {BYTES}, {OFFSETS}, uint8[::1], int64, boolean[::1])")
+def _phone_windows(windows, data, offsets, alphabet, minimum, short_starts):
+    count = 0
+    for row in range(len(offsets) - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        position = begin
+        while position < stop:
+            kind, width = _kind_at(data, position, stop, alphabet)
+            if kind == _SEPARATOR:
+                position += width
+                continue
+            start = position
+            end, qualifies = _phone_run(data, start, stop, alphabet, minimum, short_starts)
+            if qualifies:
+                count = _keep(windows, count, row, _character_before(data, start, begin), _character_after(data, end, stop))
+            position = end
+    return count
+
+
+@kernel(f"void({BYTES}, int64[:, ::1], int64[::1], uint8[::1])")
 def _copy_windows(data, windows, starts, joined):
     for window in range(len(windows)):
         length = windows[window, 2] - windows[window, 1]

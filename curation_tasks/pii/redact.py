@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation_tasks.context import RunContext
+from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.pii.catalog import RedactParameters
 from curation_tasks.pii.spans import ENTITIES, SPAN, resolve_overlaps, rewrite, span_column, span_counts
 from curation_tasks.schema import with_columns
-from curation_tasks.storage.shard import string_buffers
 
 #: Stages that were told, in this process, that names are looked for without a model.
 _told: set[str] = set()
@@ -43,10 +42,9 @@ def redact(batch: pa.RecordBatch, parameters: RedactParameters, context: RunCont
         ``curation_tasks.pii.recognizers``.
     """
     column = batch.column(parameters.column)
-    texts = pc.fill_null(column, "") if column.null_count else column
-    offsets, data = string_buffers(texts)
+    offsets, data = text_buffers(column)
     _tell_without_model(len(batch), parameters, context)
-    spans = resolve_overlaps(_find(texts, offsets, data, parameters, context))
+    spans = resolve_overlaps(_find(column, offsets, data, parameters, context))
     _count(spans, context)
     added = {"pii_count": pa.array(span_counts(len(batch), spans), pa.int64())}
     if parameters.action == "annotate":

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.pii.prefilter import INTERNATIONAL_DIGITS, email_windows, phone_alphabet, phone_windows, url_windows
 from curation_tasks.pii.recognizers.gazetteer import find_names
 from curation_tasks.pii.spans import ENTITIES, resolve_overlaps, rewrite, spans_from
-from curation_tasks.storage.shard import string_buffers
 
 #: Shorter runs around an ``@`` hold no address (a@b.c).
 _SHORTEST_ADDRESS = 5
@@ -29,7 +29,7 @@ def redact_samples(texts: Sequence[str]) -> list[str]:
         texts: Samples, whole or cut; a few kilobytes each. Language and kind do not matter.
     """
     column = pa.array(texts, pa.large_string())
-    offsets, data = string_buffers(column)
+    offsets, data = text_buffers(column)
     emails = email_windows(offsets, data)
     emails = emails[emails[:, 2] - emails[:, 1] >= _SHORTEST_ADDRESS]
     phones = _digits_of(data, phone_windows(offsets, data, INTERNATIONAL_DIGITS, np.zeros(100, np.bool_)))

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.schema import arrow_type
 
 #: Names of entities; a span holds an index into them. Their order settles ties between overlapping spans.
@@ -78,12 +78,13 @@ def rewrite(texts: pa.Array, offsets: np.ndarray, data: np.ndarray, spans: np.nd
     change = np.zeros(len(texts), np.int64)
     np.add.at(change, spans["row"], inserted[spans["entity"]] - (spans["end"] - spans["start"]))
     width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    rewritten_offsets = np.concatenate([[0], np.cumsum(np.diff(offsets.astype(np.int64)) + change)])
+    rewritten_offsets = np.concatenate([[0], np.cumsum(np.diff(offsets) + change)])
     if rewritten_offsets[-1] > np.iinfo(width).max:
         width = np.int64
     rewritten = np.empty(int(rewritten_offsets[-1]), np.uint8)
     places = np.concatenate([[0], np.cumsum(inserted)])
-    _splice(data, offsets[0], offsets[-1], spans, np.frombuffer(b"".join(encoded) + b" ", np.uint8), places, rewritten)
+    fields = (np.ascontiguousarray(spans[name], np.int64) for name in ("start", "end", "entity"))
+    _splice(data, offsets[0], offsets[-1], *fields, np.frombuffer(b"".join(encoded), np.uint8), places, rewritten)
     kind = pa.large_string() if width is np.int64 else pa.string()
     buffers = [_validity(texts), pa.py_buffer(rewritten_offsets.astype(width)), pa.py_buffer(rewritten)]
     return pa.Array.from_buffers(kind, len(texts), buffers, texts.null_count)
@@ -98,7 +99,8 @@ def span_column(offsets: np.ndarray, data: np.ndarray, spans: np.ndarray, names:
         spans: ``SPAN``, in order of rows and positions.
         names: Other names for entities.
     """
-    starts, ends = _characters(offsets, data, spans["row"], spans["start"], spans["end"])
+    starts, ends = np.empty((2, len(spans)), np.int64)
+    _characters(offsets, data, *(np.ascontiguousarray(spans[name]) for name in ("row", "start", "end")), starts, ends)
     labels = pa.array([(names or {}).get(entity, entity) for entity in ENTITIES], pa.string())
     kind = arrow_type("list<span>")
     values = pa.StructArray.from_arrays(
@@ -123,42 +125,40 @@ def _validity(texts: pa.Array) -> pa.Buffer | None:
     return pa.array(texts.is_valid()).buffers()[1] if texts.null_count else None
 
 
-@njit(cache=True, nogil=True)
-def _splice(data, begin, stop, spans, inserts, places, rewritten):
-    read, written = np.int64(begin), 0
-    for index in range(len(spans)):
-        start, entity = spans[index]["start"], spans[index]["entity"]
-        written = _copy(data, read, start, rewritten, written)
-        written = _copy(inserts, places[entity], places[entity + 1], rewritten, written)
-        read = spans[index]["end"]
-    _copy(data, read, stop, rewritten, written)
-
-
-@njit(cache=True, nogil=True)
+@inlined
 def _copy(source, start, end, target, written):
     target[written : written + end - start] = source[start:end]
     return written + end - start
 
 
-@njit(cache=True, nogil=True)
-def _characters(offsets, data, rows, starts, ends):
-    first, last = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
-    row, position, characters = -1, 0, 0
-    for index in range(len(rows)):
-        if rows[index] != row:
-            row, characters = rows[index], 0
-            position = np.int64(offsets[row])
-        characters += _count(data, position, starts[index])
-        first[index] = characters
-        characters += _count(data, starts[index], ends[index])
-        last[index] = characters
-        position = ends[index]
-    return first, last
-
-
-@njit(cache=True, nogil=True)
+@inlined
 def _count(data, start, end):
     characters = 0
     for position in range(start, end):
         characters += (data[position] & 0xC0) != 0x80
     return characters
+
+
+@kernel(f"void({BYTES}, int64, int64, int64[::1], int64[::1], int64[::1], {BYTES}, int64[::1], uint8[::1])")
+def _splice(data, begin, stop, starts, ends, entities, inserts, places, rewritten):
+    read, written = begin, 0
+    for index in range(len(starts)):
+        entity = entities[index]
+        written = _copy(data, read, starts[index], rewritten, written)
+        written = _copy(inserts, places[entity], places[entity + 1], rewritten, written)
+        read = ends[index]
+    _copy(data, read, stop, rewritten, written)
+
+
+@kernel(f"void({OFFSETS}, {BYTES}, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])")
+def _characters(offsets, data, rows, starts, ends, first, last):
+    row, position, characters = -1, 0, 0
+    for index in range(len(rows)):
+        if rows[index] != row:
+            row, characters = rows[index], 0
+            position = offsets[row]
+        characters += _count(data, position, starts[index])
+        first[index] = characters
+        characters += _count(data, starts[index], ends[index])
+        last[index] = characters
+        position = ends[index]

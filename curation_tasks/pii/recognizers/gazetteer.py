@@ -21,8 +21,8 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from numba import njit
 
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.pii.spans import spans_from
 
 #: Score of a name with a title or a surname; of a given name alone; of a name that is a word too.
@@ -38,7 +38,7 @@ def find_names(offsets: np.ndarray, data: np.ndarray, language: str = "en") -> n
     """Names of people.
 
     Args:
-        offsets: int32 or int64, shape (rows + 1,).
+        offsets: int64, shape (rows + 1,), as of ``kernels.utf8.text_buffers``.
         data: uint8, the UTF-8 bytes of all rows.
         language: ``en``, ``de``, ``fr`` or ``es``: whose titles and function words apply. Given names are of all languages.
 
@@ -104,63 +104,23 @@ def _word_table(language: str) -> tuple[np.ndarray, np.ndarray]:
     size = 1 << (4 * len(meanings)).bit_length()
     keys, flags = np.zeros(size, np.uint64), np.zeros(size, np.int64)
     for word in sorted(meanings):
-        encoded = np.frombuffer(word.encode(), np.uint8)
-        key = _hash(encoded, 0, len(encoded))
-        slot = int(key) & (size - 1)
+        key = _hash_of(word)
+        slot = key & (size - 1)
         while keys[slot]:
             slot = (slot + 1) & (size - 1)
         keys[slot], flags[slot] = key, meanings[word]
     return keys, flags
 
 
-@njit(cache=True, nogil=True)
-def _find_names(hits, data, offsets, keys, flags):
-    """Fills hits with (row, start, end, ten times the score, word, doubtful) as far as they go; returns their number."""
-    count = 0
-    for row in range(len(offsets) - 1):
-        begin, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
-        before_start, before_end, before_shape, before_opens = begin, begin, _OTHER, True
-        start = _word_start(data, begin, stop)
-        while start < stop:
-            end, shape = _word_end(data, start, stop)
-            opens = _opens_sentence(data, before_end, start, begin)
-            following = end
-            if shape in (_CAPITALIZED, _INITIAL):
-                slot = _slot(data, start, end, keys)
-                flag = flags[slot]
-                if flag & _TITLE:
-                    following, found = _titled(data, start, end, stop, keys, flags)
-                    if found >= 0:
-                        count = _keep(hits, count, row, found, following, 8, _slot(data, found, following, keys), 0)
-                elif flag & _NAME and shape == _CAPITALIZED and _stands_free(data, start, end, begin, stop):
-                    near = not opens and start - before_end == 1
-                    flag_before = flags[_slot(data, before_start, before_end, keys)] if near else 0
-                    odd_before = near and before_shape == _CAPITALIZED and not before_opens and not flag_before & (_NO_SURNAME | _NAME)
-                    following, surnames, place = _with_surnames(data, end, stop, keys, flags)
-                    blocked = place or flag_before & _OPENER or _after_opener(data, before_start, before_end, start, keys, flags)
-                    bare = surnames == 0
-                    if not blocked and not (bare and (odd_before or flag_before & _DETERMINER)):
-                        if not flag & (_COMMON_WORD | _PLACE):
-                            count = _keep(hits, count, row, start, following, 6 if bare else 8, slot, 0)
-                        elif flag & _PLACE:
-                            if not bare and not opens:
-                                count = _keep(hits, count, row, start, following, 8, slot, 0)
-                            else:
-                                following = end
-                        elif opens:
-                            count = _keep(hits, count, row, start, following, 5, slot, 1)
-                        elif before_shape == _LOWER or flag_before & _NAME:
-                            count = _keep(hits, count, row, start, following, 5 if bare else 8, slot, 0)
-                    if blocked:
-                        following = end
-            before_start, before_end, before_shape, before_opens = start, following, shape, opens
-            if following > end:
-                before_start = end
-            start = _word_start(data, following, stop)
-    return count
+def _hash_of(word: str) -> int:
+    """What ``_hash`` computes."""
+    key = int(_FNV_OFFSET)
+    for byte in word.encode():
+        key = (key ^ byte) * int(_FNV_PRIME) % 2**64
+    return key or 1
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _keep(hits, count, row, start, end, score, slot, doubtful):
     if count < len(hits):
         hits[count, 0], hits[count, 1], hits[count, 2] = row, start, end
@@ -168,25 +128,111 @@ def _keep(hits, count, row, start, end, score, slot, doubtful):
     return count + 1
 
 
-@njit(cache=True, nogil=True)
-def _titled(data, start, end, stop, keys, flags):
-    """The name behind a title: ``(end, start)``, start −1 when there is none."""
-    position = end
-    if position < stop and data[position] == 46:
+@inlined
+def _is_word(data, position, stop):
+    """Whether a letter starts here. Beyond ASCII everything is a letter but the blocks of punctuation."""
+    byte = data[position]
+    if byte < 0x80:
+        return 97 <= byte <= 122 or 65 <= byte <= 90
+    if byte < 0xC3 or position + 1 >= stop:
+        return False
+    following = data[position + 1]
+    if byte == 0xE2:
+        return following >= 0xB0
+    return not ((byte == 0xE3 and following == 0x80) or (byte == 0xEF and following >= 0xB8) or byte >= 0xF0)
+
+
+@inlined
+def _is_capital(data, position, stop):
+    """Capital letters of Latin and Cyrillic; of Latin Extended-A those of even code point, which nearly all are."""
+    byte = data[position]
+    if byte < 0x80:
+        return 65 <= byte <= 90
+    if position + 1 >= stop:
+        return False
+    following = data[position + 1]
+    if byte == 0xC3:
+        return following <= 0x9E and following != 0x97
+    if byte == 0xC4 or byte == 0xC5:
+        odd = (byte == 0xC4 and following >= 0xB9) or (byte == 0xC5 and (following <= 0x88 or 0xB9 <= following <= 0xBD))
+        return (following & 1 == 1) == odd
+    return byte == 0xD0 and 0x81 <= following <= 0xAF
+
+
+@inlined
+def _word_end(data, start, stop):
+    """The end of the word that starts here, and its shape.
+
+    An apostrophe before a capital is inside the word (``O'Brien``), and so is the capital behind ``Mc`` and ``Mac``.
+    """
+    capital = _is_capital(data, start, stop)
+    position, inner, lower = start + 1, 0, 0
+    while position < stop:
+        byte = data[position]
+        if 97 <= byte <= 122 or byte & 0xC0 == 0x80:
+            lower += byte < 0x80 or position > start + 1
+        elif 65 <= byte <= 90:
+            prefix = lower == 1 or lower == 2
+            inner += not (prefix and data[start] == 77 and data[position - 1] == 99)
+        elif byte == 39 and position + 1 < stop and 65 <= data[position + 1] <= 90 and position - start <= 2:
+            inner -= 1
+        elif byte < 0x80 or not _is_word(data, position, stop):
+            break
+        elif byte == 0xC3 and position + 1 < stop and _is_capital(data, position, stop):
+            inner += 1
         position += 1
-    if position >= stop or data[position] != 32:
-        return end, -1
-    first = position + 1
-    if first >= stop or not _is_word(data, first, stop):
-        return end, -1
-    last, shape = _word_end(data, first, stop)
-    if shape != _CAPITALIZED or flags[_slot(data, first, last, keys)] & (_NO_SURNAME | _CLOSER):
-        return end, -1
-    last, _, place = _with_surnames(data, last, stop, keys, flags)
-    return (end, -1) if place else (last, first)
+    if not capital:
+        return position, _LOWER if inner == 0 else _OTHER
+    if inner > 0:
+        return position, _OTHER
+    return position, _CAPITALIZED if lower > 0 else _INITIAL
 
 
-@njit(cache=True, nogil=True)
+@inlined
+def _hash(data, start, end):
+    key = _FNV_OFFSET
+    for position in range(start, end):
+        key = (key ^ np.uint64(data[position])) * _FNV_PRIME
+    return key if key != 0 else np.uint64(1)
+
+
+@inlined
+def _slot(data, start, end, keys):
+    """Where a word is in the table; an empty slot, whose flags are 0, when it is not there."""
+    mask = np.uint64(len(keys) - 1)
+    key = _hash(data, start, end)
+    slot = key & mask
+    while keys[slot] != 0 and keys[slot] != key:
+        slot = (slot + np.uint64(1)) & mask
+    return np.int64(slot)
+
+
+@inlined
+def _behind_particles(data, position, stop, keys, flags):
+    for _ in range(3):
+        if position + 1 >= stop or data[position] != 32 or not _is_word(data, position + 1, stop):
+            return -1
+        last, shape = _word_end(data, position + 1, stop)
+        flag = flags[_slot(data, position + 1, last, keys)]
+        if shape == _CAPITALIZED:
+            return -1 if flag & (_NO_SURNAME | _CLOSER) else last
+        if not flag & _PARTICLE:
+            return -1
+        position = last
+    return -1
+
+
+@inlined
+def _ends_free(data, end, stop):
+    if end >= stop:
+        return True
+    byte = data[end]
+    if byte in (47, 61, 64, 92, 95, 40, 91) or 48 <= byte <= 57:
+        return False
+    return not (byte == 46 and end + 1 < stop and (_is_word(data, end + 1, stop) or 48 <= data[end + 1] <= 57))
+
+
+@inlined
 def _with_surnames(data, end, stop, keys, flags):
     """Goes on over initials, particles and capitalised words behind a name.
 
@@ -223,29 +269,32 @@ def _with_surnames(data, end, stop, keys, flags):
     return end, surnames, False
 
 
-@njit(cache=True, nogil=True)
-def _behind_particles(data, position, stop, keys, flags):
-    for _ in range(3):
-        if position + 1 >= stop or data[position] != 32 or not _is_word(data, position + 1, stop):
-            return -1
-        last, shape = _word_end(data, position + 1, stop)
-        flag = flags[_slot(data, position + 1, last, keys)]
-        if shape == _CAPITALIZED:
-            return -1 if flag & (_NO_SURNAME | _CLOSER) else last
-        if not flag & _PARTICLE:
-            return -1
-        position = last
-    return -1
+@inlined
+def _titled(data, start, end, stop, keys, flags):
+    """The name behind a title: ``(end, start)``, start −1 when there is none."""
+    position = end
+    if position < stop and data[position] == 46:
+        position += 1
+    if position >= stop or data[position] != 32:
+        return end, -1
+    first = position + 1
+    if first >= stop or not _is_word(data, first, stop):
+        return end, -1
+    last, shape = _word_end(data, first, stop)
+    if shape != _CAPITALIZED or flags[_slot(data, first, last, keys)] & (_NO_SURNAME | _CLOSER):
+        return end, -1
+    last, _, place = _with_surnames(data, last, stop, keys, flags)
+    return (end, -1) if place else (last, first)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _after_opener(data, before_start, before_end, start, keys, flags):
     """Whether the word before is an opener with a dot: ``St. Mary``."""
     dotted = start - before_end == 2 and data[before_end] == 46 and data[before_end + 1] == 32
     return dotted and flags[_slot(data, before_start, before_end, keys)] & _OPENER != 0
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _opens_sentence(data, before_end, start, begin):
     """Whether a word is the first of its sentence, or of a quotation or line within it."""
     if before_end == begin and start - begin < 4:
@@ -257,7 +306,7 @@ def _opens_sentence(data, before_end, start, begin):
     return before_end == begin
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _stands_free(data, start, end, begin, stop):
     """Not a part of an address, a path, an identifier or a number."""
     if start > begin and data[start - 1] in (35, 36, 38, 45, 46, 47, 61, 64, 92, 95, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57):
@@ -265,17 +314,7 @@ def _stands_free(data, start, end, begin, stop):
     return _ends_free(data, end, stop)
 
 
-@njit(cache=True, nogil=True)
-def _ends_free(data, end, stop):
-    if end >= stop:
-        return True
-    byte = data[end]
-    if byte in (47, 61, 64, 92, 95, 40, 91) or 48 <= byte <= 57:
-        return False
-    return not (byte == 46 and end + 1 < stop and (_is_word(data, end + 1, stop) or 48 <= data[end + 1] <= 57))
-
-
-@njit(cache=True, nogil=True)
+@inlined
 def _word_start(data, position, stop):
     while position < stop and not _is_word(data, position, stop):
         position += 1
@@ -284,80 +323,48 @@ def _word_start(data, position, stop):
     return position
 
 
-@njit(cache=True, nogil=True)
-def _word_end(data, start, stop):
-    """The end of the word that starts here, and its shape.
-
-    An apostrophe before a capital is inside the word (``O'Brien``), and so is the capital behind ``Mc`` and ``Mac``.
-    """
-    capital = _is_capital(data, start, stop)
-    position, inner, lower = start + 1, 0, 0
-    while position < stop:
-        byte = data[position]
-        if 97 <= byte <= 122 or byte & 0xC0 == 0x80:
-            lower += byte < 0x80 or position > start + 1
-        elif 65 <= byte <= 90:
-            prefix = lower == 1 or lower == 2
-            inner += not (prefix and data[start] == 77 and data[position - 1] == 99)
-        elif byte == 39 and position + 1 < stop and 65 <= data[position + 1] <= 90 and position - start <= 2:
-            inner -= 1
-        elif byte < 0x80 or not _is_word(data, position, stop):
-            break
-        elif byte == 0xC3 and position + 1 < stop and _is_capital(data, position, stop):
-            inner += 1
-        position += 1
-    if not capital:
-        return position, _LOWER if inner == 0 else _OTHER
-    if inner > 0:
-        return position, _OTHER
-    return position, _CAPITALIZED if lower > 0 else _INITIAL
-
-
-@njit(cache=True, nogil=True)
-def _is_word(data, position, stop):
-    """Whether a letter starts here. Beyond ASCII everything is a letter but the blocks of punctuation."""
-    byte = data[position]
-    if byte < 0x80:
-        return 97 <= byte <= 122 or 65 <= byte <= 90
-    if byte < 0xC3 or position + 1 >= stop:
-        return False
-    following = data[position + 1]
-    if byte == 0xE2:
-        return following >= 0xB0
-    return not ((byte == 0xE3 and following == 0x80) or (byte == 0xEF and following >= 0xB8) or byte >= 0xF0)
-
-
-@njit(cache=True, nogil=True)
-def _is_capital(data, position, stop):
-    """Capital letters of Latin and Cyrillic; of Latin Extended-A those of even code point, which nearly all are."""
-    byte = data[position]
-    if byte < 0x80:
-        return 65 <= byte <= 90
-    if position + 1 >= stop:
-        return False
-    following = data[position + 1]
-    if byte == 0xC3:
-        return following <= 0x9E and following != 0x97
-    if byte == 0xC4 or byte == 0xC5:
-        odd = (byte == 0xC4 and following >= 0xB9) or (byte == 0xC5 and (following <= 0x88 or 0xB9 <= following <= 0xBD))
-        return (following & 1 == 1) == odd
-    return byte == 0xD0 and 0x81 <= following <= 0xAF
-
-
-@njit(cache=True, nogil=True)
-def _slot(data, start, end, keys):
-    """Where a word is in the table; an empty slot, whose flags are 0, when it is not there."""
-    mask = np.uint64(len(keys) - 1)
-    key = _hash(data, start, end)
-    slot = key & mask
-    while keys[slot] != 0 and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
-
-
-@njit(cache=True, nogil=True)
-def _hash(data, start, end):
-    key = _FNV_OFFSET
-    for position in range(start, end):
-        key = (key ^ np.uint64(data[position])) * _FNV_PRIME
-    return key if key != 0 else np.uint64(1)
+@kernel(f"int64(int64[:, ::1], {BYTES}, {OFFSETS}, uint64[::1], int64[::1])")
+def _find_names(hits, data, offsets, keys, flags):
+    """Fills hits with (row, start, end, ten times the score, word, doubtful) as far as they go; returns their number."""
+    count = 0
+    for row in range(len(offsets) - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        before_start, before_end, before_shape, before_opens = begin, begin, _OTHER, True
+        start = _word_start(data, begin, stop)
+        while start < stop:
+            end, shape = _word_end(data, start, stop)
+            opens = _opens_sentence(data, before_end, start, begin)
+            following = end
+            if shape in (_CAPITALIZED, _INITIAL):
+                slot = _slot(data, start, end, keys)
+                flag = flags[slot]
+                if flag & _TITLE:
+                    following, found = _titled(data, start, end, stop, keys, flags)
+                    if found >= 0:
+                        count = _keep(hits, count, row, found, following, 8, _slot(data, found, following, keys), 0)
+                elif flag & _NAME and shape == _CAPITALIZED and _stands_free(data, start, end, begin, stop):
+                    near = not opens and start - before_end == 1
+                    flag_before = flags[_slot(data, before_start, before_end, keys)] if near else 0
+                    odd_before = near and before_shape == _CAPITALIZED and not before_opens and not flag_before & (_NO_SURNAME | _NAME)
+                    following, surnames, place = _with_surnames(data, end, stop, keys, flags)
+                    blocked = place or flag_before & _OPENER or _after_opener(data, before_start, before_end, start, keys, flags)
+                    bare = surnames == 0
+                    if not blocked and not (bare and (odd_before or flag_before & _DETERMINER)):
+                        if not flag & (_COMMON_WORD | _PLACE):
+                            count = _keep(hits, count, row, start, following, 6 if bare else 8, slot, 0)
+                        elif flag & _PLACE:
+                            if not bare and not opens:
+                                count = _keep(hits, count, row, start, following, 8, slot, 0)
+                            else:
+                                following = end
+                        elif opens:
+                            count = _keep(hits, count, row, start, following, 5, slot, 1)
+                        elif before_shape == _LOWER or flag_before & _NAME or not (bare or odd_before):
+                            count = _keep(hits, count, row, start, following, 5 if bare else 8, slot, 0)
+                    if blocked:
+                        following = end
+            before_start, before_end, before_shape, before_opens = start, following, shape, opens
+            if following > end:
+                before_start = end
+            start = _word_start(data, following, stop)
+    return count

@@ -33,7 +33,7 @@ def find_emails(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
     """E-mail addresses, as Presidio's ``EmailRecognizer`` finds them.
 
     Args:
-        offsets: int32 or int64, shape (rows + 1,).
+        offsets: int64, shape (rows + 1,), as of ``kernels.utf8.text_buffers``.
         data: uint8, the UTF-8 bytes of all rows.
 
     Returns:
@@ -53,7 +53,7 @@ def find_phones(offsets: np.ndarray, data: np.ndarray, regions: Sequence[str]) -
     """Phone numbers, as Presidio's ``PhoneRecognizer`` finds them.
 
     Args:
-        offsets: int32 or int64, shape (rows + 1,).
+        offsets: int64, shape (rows + 1,), as of ``kernels.utf8.text_buffers``.
         data: uint8, the UTF-8 bytes of all rows.
         regions: Countries whose national formats are looked for (ISO 3166-1, two letters), in order. Numbers written
             with ``+`` are found whatever their country.

@@ -28,7 +28,7 @@ def find_names(texts: pa.Array, offsets: np.ndarray, model: str) -> np.ndarray:
     """Names of people, as the model finds them.
 
     Args:
-        texts: string or large_string, shape (rows,), without nulls.
+        texts: string or large_string, shape (rows,).
         offsets: Its offsets, shape (rows + 1,).
         model: Name of an installed package, or path of a saved model.
 
@@ -53,7 +53,7 @@ def find_names(texts: pa.Array, offsets: np.ndarray, model: str) -> np.ndarray:
 def _pieces(texts: pa.Array) -> Iterator[tuple[str, tuple[int, int]]]:
     """Texts in pieces that a model can take, cut at white space where there is any: ``(piece, (row, byte in the row))``."""
     for row, scalar in enumerate(texts):
-        text, position = scalar.as_py(), 0
+        text, position = scalar.as_py() or "", 0
         while text:
             cut = len(text) if len(text) <= _PIECE else _last_blank(text[:_PIECE])
             piece, text = text[:cut], text[cut:]
