@@ -21,7 +21,7 @@ LOCK = ROOT / "data_versions.lock"
 
 def corpus() -> pa.RecordBatch:
     """The hand-written traps, as one batch of documents."""
-    lines = (ROOT / "tests" / "corpus" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "tests" / "corpus" / "documents.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
     rows = [json.loads(line) for line in lines]
     text = pa.array([row["text"] for row in rows], pa.string())
     constant = {"source": "corpus", "snapshot": "all"}

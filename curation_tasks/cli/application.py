@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from curation_tasks.cli import explain, init, operations, plan, report, run, show, stage, status, verify
-from curation_tasks.cli.logs import configure_logs
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
+from curation_tasks.logs import configure_logs
 
 application = typer.Typer(
     name="curate",

@@ -32,7 +32,14 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
     memory = settings.memory or int(MEMORY_LIMIT // workers)
     shape = {"n_workers": 1, "threads_per_worker": workers, "processes": False, "memory_limit": 0}
     if not settings.threads and workers > 1:
-        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "memory_limit": memory, "host": "127.0.0.1"}
+        shape = {
+            "n_workers": workers,
+            "threads_per_worker": 1,
+            "processes": True,
+            "memory_limit": memory,
+            "host": "127.0.0.1",
+            "preload": ["curation_tasks.logs"],
+        }
     with (
         dask.config.set(_CONFIGURATION),
         LocalCluster(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -12,7 +12,10 @@ from curation_tasks.parts import Parameters, SourcePart
 from curation_tasks.schema import DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
 from curation_tasks.sources.builder import Download, UrlDownloader, source_from_builder
 
-Patterns = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+Patterns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value, json_schema_input_type=str | tuple[str, ...]),
+]
 
 _JSON_TYPES = ("string", "bool", "int64", "double", "list<string>", "list<int64>", "list<double>")
 _PARQUET_TYPES = (*_JSON_TYPES, "int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float", "date32", "timestamp[us]")
@@ -25,10 +28,14 @@ class KeptColumn(Parameters):
     type: str = Field(description="Its type in the documents.")
     column: str | None = Field(None, description="Its name in the file, where that differs from its name in the documents.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
+
+KeptColumns = Mapping[
+    str,
+    Annotated[
+        KeptColumn,
+        BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value, json_schema_input_type=str | KeptColumn),
+    ],
+]
 
 
 class ColumnMapping(Parameters):
@@ -43,7 +50,7 @@ class ColumnMapping(Parameters):
         None, description="Column of the record's own identity (a string or an integer); without it, file and position are the identity."
     )
     url: str | None = Field(None, description="Column of the address; documents have a url only when this is set.")
-    keep: Mapping[str, KeptColumn] = Field(default_factory=dict, description="Further columns, name in the documents → type.")
+    keep: KeptColumns = Field(default_factory=dict, description="Further columns, name in the documents → type.")
 
     @field_validator("keep")
     @classmethod

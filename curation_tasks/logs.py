@@ -25,3 +25,8 @@ def configure_logs() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def dask_setup(worker: object) -> None:
+    """Called by Dask when a worker process starts with this module as preload."""
+    configure_logs()
