@@ -200,8 +200,10 @@ def _flow(counts: Mapping[str, int]) -> str:
     """Documents in and out of a stage, from the counts of its manifest."""
     if "documents" not in counts:
         return f"{counts['units']:,} units to read" if "units" in counts else ""
+    if "datasets" in counts:
+        return f"{counts['datasets']} dataset{'s' if counts['datasets'] != 1 else ''} published"
     read = counts.get("documents_in", counts.get("records", counts["documents"]))
-    return f"{read:>10,} in {counts['documents']:>10,} out" if "datasets" not in counts else f"{counts['documents']:>24,} published"
+    return f"{read:>10,} in {counts['documents']:>10,} out"
 
 
 def _say_failure(console: Console, watch: StageWatch, options: argparse.Namespace) -> None:

@@ -53,7 +53,7 @@ def test_the_dag_gives_the_digests_of_curate_run(first, subprocess_environment, 
 
 def test_the_run_shows_stages_funnel_and_report(first):
     done, _ = first
-    for text in ("300 in        240 out", "240 published", "Reasons of rejection", "rotten", "What to try next"):
+    for text in ("300 in        240 out", "1 dataset published", "Reasons of rejection", "rotten", "What to try next"):
         assert text in done.stdout
     assert "Nothing had to be done" not in done.stdout
     [report] = [line.removeprefix("Report: ") for line in done.stdout.splitlines() if line.startswith("Report: ")]
