@@ -108,6 +108,9 @@ class _Plain:
         with storage_errors(self._uri):
             return self._file.read(size)
 
+    def close(self) -> None:
+        """Asked for by Arrow's streams; ``open_decompressed`` closes the file."""
+
 
 class _Decompressed:
     def __init__(self, file: _Plain, uri: str, compression: str):

@@ -66,7 +66,7 @@ def _stories(path: str) -> Iterator[list[bytes]]:
                     f"no line {SEPARATOR.decode()} in {len(held):,} bytes", where=path, expected="stories, each ended by such a line"
                 )
     stories, rest = _split(held)
-    if rest.strip():
+    if rest.decode("utf-8", "replace").strip():
         stories.append(rest)
     if stories:
         yield stories

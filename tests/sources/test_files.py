@@ -1,5 +1,6 @@
 """Files of a source: patterns become units whose names do not depend on where the data lies."""
 
+import gc
 import gzip
 from pathlib import Path
 
@@ -95,10 +96,12 @@ def zstd(data: bytes) -> bytes:
 class TestCompressed:
     data = b"".join(b"%d " % number for number in range(50_000))
 
-    def test_several_members_are_one_stream(self, tmp_path: Path, suffix: str, compress):
+    def test_several_members_are_one_stream(self, tmp_path: Path, suffix: str, compress, capfd: pytest.CaptureFixture):
         place = tmp_path / f"x{suffix}"
         place.write_bytes(compress(self.data) + compress(b"") + compress(b"end"))
         assert read(place) == self.data + b"end"
+        gc.collect()
+        assert capfd.readouterr().err == "", "Arrow complains there of files that it cannot close"
 
     def test_no_bytes_at_all_are_an_empty_file(self, tmp_path: Path, suffix: str, compress):
         place = tmp_path / f"x{suffix}"

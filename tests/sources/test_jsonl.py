@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -289,3 +290,11 @@ def test_regular_files_never_need_the_slow_way(reader: Reader, monkeypatch: pyte
 def test_a_wrong_mapping_is_refused_when_the_pipeline_is_planned(columns: dict, message: str):
     with pytest.raises(ValueError, match=message):
         JsonlParameters(files="x", columns=columns)
+
+
+def test_editors_are_told_of_the_short_forms():
+    schema = JsonlParameters.model_json_schema()
+    for files in ("x", ["x"]):
+        jsonschema.validate({"files": files, "columns": {"keep": {"lang": "string", "n": {"type": "int64", "column": "m"}}}}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"files": "x", "columns": {"keep": {"lang": 5}}}, schema)
