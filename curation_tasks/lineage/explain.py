@@ -24,7 +24,7 @@ import xxhash
 from curation_tasks.errors import InputError
 from curation_tasks.lineage.funnel import DOCUMENT_KINDS
 from curation_tasks.lineage.tree import ancestors, dataset_parents
-from curation_tasks.manifest import Manifest, read_list
+from curation_tasks.manifest import Dataset, Manifest, read_list
 from curation_tasks.storage import filesystem
 
 SHOWN_CHARACTERS = 2000
@@ -59,12 +59,13 @@ def explain(manifest: Manifest, document: str, *, show_text: bool = False) -> li
     """
     stages = ancestors(manifest)
     tree = {item.uri: item for item in stages}
+    datasets = {item.uri: item.dataset() for item in stages}
     places: dict[str, list[_Place]] = {}
     rows: list[dict[str, Any]] = []
     for item in stages:
         parents = dataset_parents(item, tree)
         if item.kind in DOCUMENT_KINDS:
-            found = _find_in_stage(item, parents, places, document, known=bool(rows))
+            found = _find_in_stage(datasets[item.uri], [datasets[parent.uri] for parent in parents], places, document, known=bool(rows))
             places[item.uri] = [place for place in found if place.outcome in ("kept", "exported")]
             rows.extend(_described(item, parents, place, show_text) for place in found)
         elif item.kind == "publish":
@@ -108,12 +109,12 @@ class _Place:
 
 
 def _find_in_stage(
-    manifest: Manifest, parents: Sequence[Manifest], places: Mapping[str, list[_Place]], document: str, *, known: bool
+    dataset: Dataset, parents: Sequence[Dataset], places: Mapping[str, list[_Place]], document: str, *, known: bool
 ) -> list[_Place]:
     """The document's places in a stage, in its shards and its ledgers.
 
     Args:
-        manifest: Of the stage.
+        dataset: Of the stage.
         parents: What it read.
         places: URI of a manifest → where that stage handed the document on.
         document: The wanted identity.
@@ -122,20 +123,20 @@ def _find_in_stage(
     units: dict[tuple[int, str], list[_Place]] = {}
     first_unit = 0
     for parent in parents:
-        for place in places[parent.uri]:
+        for place in places[parent.manifest.uri]:
             units.setdefault((first_unit + place.shard, place.identity["doc_id"]), []).append(place)
-        first_unit += len(parent.dataset().shards)
+        first_unit += len(parent.shards)
     if units:
-        return [found for (unit, _), before in units.items() for found in _follow(manifest, before, f"{unit:06d}")]
-    if parents and (known or manifest.kind == "export"):
+        return [found for (unit, _), before in units.items() for found in _follow(dataset, before, f"{unit:06d}")]
+    if parents and (known or dataset.manifest.kind == "export"):
         return []  # it was rejected before, or it went another way
-    return _search(manifest, range(len(manifest.dataset().shards)), None, document)
+    return _search(dataset, range(len(dataset.shards)), None, document)
 
 
-def _follow(manifest: Manifest, before: Sequence[_Place], unit: str) -> list[_Place]:
+def _follow(dataset: Dataset, before: Sequence[_Place], unit: str) -> list[_Place]:
     """Where a document went that came into a stage in a known unit; several only where an identity is repeated in it."""
     identity = before[0].identity
-    shards = manifest.dataset().shards
+    manifest, shards = dataset.manifest, dataset.shards
     aligned = [index for index, shard in enumerate(shards) if re.match(rf"part-{unit}[-.]", shard.path)]
     if manifest.kind == "export":
         # An exported file has the rows of its shard in their order, so nothing has to be read.
@@ -144,14 +145,14 @@ def _follow(manifest: Manifest, before: Sequence[_Place], unit: str) -> list[_Pl
         return [_Place("missing", identity, manifest=manifest, before=before[0])]
     found: list[_Place] = []
     if manifest.kind in ("operations", "reduction"):
-        found = _search(manifest, aligned, {f"ledger-{unit}.parquet"}, identity["doc_id"])
-    found = found or _search(manifest, range(len(shards)), None, identity["doc_id"]) or [_Place("missing", identity, manifest=manifest)]
+        found = _search(dataset, aligned, {f"ledger-{unit}.parquet"}, identity["doc_id"])
+    found = found or _search(dataset, range(len(shards)), None, identity["doc_id"]) or [_Place("missing", identity, manifest=manifest)]
     return [dataclasses.replace(place, before=before[min(index, len(before) - 1)]) for index, place in enumerate(found)]
 
 
-def _search(manifest: Manifest, shards: Iterable[int], ledgers: set[str] | None, wanted: str) -> list[_Place]:
+def _search(dataset: Dataset, shards: Iterable[int], ledgers: set[str] | None, wanted: str) -> list[_Place]:
     """All rows with an identity in some shards (by position) and ledgers (by name; None for all)."""
-    listed = manifest.dataset().shards
+    manifest, listed = dataset.manifest, dataset.shards
     targets = [("kept", listed[index].path, index) for index in shards]
     targets += [("rejected", row["path"], -1) for row in read_list(manifest, "ledger") if ledgers is None or row["path"] in ledgers]
 
