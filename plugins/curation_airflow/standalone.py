@@ -80,11 +80,9 @@ def down(home: Path) -> int:
     if found is None:
         print("Airflow does not run.")
     else:
-        # The tree, not the process group: tasks and stages have groups of their own.
-        tree = [*found.children(recursive=True), found]
-        # Its main process first: it stops its components in order.
-        _signal([found], "terminate")
-        _, alive = psutil.wait_procs([found], timeout=_STOP_SECONDS)
+        # The tree, not the process group: tasks and stages have groups of their own. All at once, because the main process
+        # passes no signal on.
+        tree = [found, *found.children(recursive=True)]
         _signal(tree, "terminate")
         _, alive = psutil.wait_procs(tree, timeout=_STOP_SECONDS)
         _signal(alive, "kill")
