@@ -22,7 +22,6 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import CurationError, InputError
 from curation_tasks.kernels.identity import document_ids
 from curation_tasks.parts import OperationPart, Parameters, PartKind, SourceUnit
-from curation_tasks.pii.samples import redact_samples
 from curation_tasks.runner.units import unit_name
 from curation_tasks.schema import EVIDENCE_FIELDS, LEDGER_COLUMNS, REJECTION_COLUMNS, arrow_type, with_columns
 from curation_tasks.storage import filesystem
@@ -116,6 +115,10 @@ class Ledger:
     def samples(self) -> list[dict[str, Any]]:
         """A few rejected documents of each reason, cut and redacted: fit to be shown in a report."""
         samples = [sample for reason in sorted(self._samples) for sample in self._samples[reason]]
+        if not samples:
+            return []
+        from curation_tasks.pii.samples import redact_samples  # compiled kernels, which most units never need
+
         redacted = redact_samples([sample["text"] for sample in samples])
         return [
             sample | {"text": text[:SAMPLE_CHARACTERS] + ("…" if len(text) > SAMPLE_CHARACTERS else "")}

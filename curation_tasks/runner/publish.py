@@ -36,7 +36,8 @@ def publish(
         ConfigError: The specification was published before and superseded since.
     """
     check_gates(datasets, options["gates"])
-    counts = {name: sum(manifest.counts.get(name, 0) for manifest in datasets.values()) for name in ("documents", "text_bytes")}
+    # Exports of one dataset in several formats hold the same documents, so they are not added up.
+    counts = {name: max(manifest.counts.get(name, 0) for manifest in datasets.values()) for name in ("documents", "text_bytes")}
     content = {
         "kind": "publish", "schema": {}, "reasons": {}, "counters": {}, "counts": counts | {"datasets": len(datasets)},
         "datasets": {name: manifest.digest for name, manifest in datasets.items()}, "spec_digest": resolved.content["spec_digest"],

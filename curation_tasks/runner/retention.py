@@ -31,7 +31,7 @@ def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
                 "snapshot": snapshot,
                 "version": last.get("version"),
                 "published": last.get("published"),
-                "documents": sum(item["counts"]["documents"] for item in last["datasets"].values()) if last else None,
+                "documents": max(item["counts"]["documents"] for item in last["datasets"].values()) if last else None,
                 "unfinished": sorted(set(unfinished)),
             }
         )

@@ -41,6 +41,8 @@ SHARD_LIST = {"path": "string", "rows": "int64", "bytes": "int64", "text_bytes":
 QUARANTINE_LIST = {"unit": "int64", "path": "string", "error": "string"}
 SAMPLE_LIST = {"doc_id": "string", "operation": "string", "reason": "string", "value": "double", "text": "string"}
 SOURCE_LIST = resolve.UNIT_COLUMNS | {"hash": "string", "records": "int64", "documents": "int64", "rejected": "int64"}
+#: Text below which threads do although the work holds the interpreter: starting worker processes would take longer.
+PROCESSES_TEXT_BYTES = 64 * 2**20
 #: Samples that a manifest keeps of each reason.
 SAMPLES_PER_REASON = 5
 
@@ -212,7 +214,9 @@ class _Stage:
     def _threads(self) -> bool:
         if not self.spec["calls"]:
             return True
-        return all(load_catalog().find(PART_KIND[self.kind], call["use"]).releases_gil for call in self.spec["calls"])
+        if all(load_catalog().find(PART_KIND[self.kind], call["use"]).releases_gil for call in self.spec["calls"]):
+            return True
+        return sum(parent.counts.get("text_bytes", 0) for parent in self.parents.values()) < PROCESSES_TEXT_BYTES
 
     def _work(self, columns: Mapping[str, str], signals: Mapping[str, str] | None = None) -> documents.Work:
         return documents.Work(

@@ -12,15 +12,17 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from distributed import Client, KilledWorker, as_completed
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from curation_tasks.errors import CurationError, InputError, TransientError
 from curation_tasks.manifest import canonical_json
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.commit import create_if_absent
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 #: Called with (units done, units in all, result of the unit that ended, None for those found done).
 Progress = Callable[[int, int, dict[str, Any] | None], None]
@@ -63,6 +65,8 @@ def run_units(
     Raises:
         CurationError: A unit failed. Units that are done stay done.
     """
+    from distributed import as_completed  # late: a stage that is done already needs no cluster
+
     results = _done_units(folder, step, len(items))
     progress(len(results), len(items), None)
     pending = iter(order([index for index in range(len(items)) if index not in results]))
@@ -97,6 +101,8 @@ def _done_units(folder: str, step: str, total: int) -> dict[int, dict[str, Any]]
 
 
 def _result(future: Any) -> tuple[int, dict[str, Any]]:
+    from distributed import KilledWorker
+
     try:
         return future.result()
     except KilledWorker as error:
