@@ -144,7 +144,7 @@ def _is_word(data, position, stop):
 
 @inlined
 def _is_capital(data, position, stop):
-    """Capital letters of Latin and Cyrillic; of Latin Extended-A those of even code point, which nearly all are."""
+    """Capital letters of Latin and Cyrillic; of the extensions of Latin those that alternate with small ones."""
     byte = data[position]
     if byte < 0x80:
         return 65 <= byte <= 90
@@ -156,6 +156,8 @@ def _is_capital(data, position, stop):
     if byte == 0xC4 or byte == 0xC5:
         odd = (byte == 0xC4 and following >= 0xB9) or (byte == 0xC5 and (following <= 0x88 or 0xB9 <= following <= 0xBD))
         return (following & 1 == 1) == odd
+    if byte == 0xC8:
+        return following & 1 == 0
     return byte == 0xD0 and 0x81 <= following <= 0xAF
 
 
