@@ -8,6 +8,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --no-sync
 PYTHON := .venv/bin/python
 export PYTHONPATH := plugins
+# Every stage is a process of its own: without cached bytecode each would spend seconds on imports.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup quickstart test test-services up down lint format bench schema docs-check clean
 
@@ -18,7 +21,7 @@ help: ## List the targets.
 	python3 -m venv .tools && .tools/bin/pip install --quiet uv==$(UV_VERSION)
 
 .venv/.synced: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
-	$(UV) sync --locked --quiet --no-default-groups --extra airflow --extra tasks
+	$(UV) sync --locked --quiet --inexact --no-default-groups --extra airflow --extra tasks
 	@touch $@
 
 .venv/.synced-dev: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))

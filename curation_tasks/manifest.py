@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = "curation-manifest/1"
 MANIFEST_NAME = "manifest.json"
-MANIFEST_BYTES = 64 * 1024
+#: Reasons of rejection that a result names.
+RESULT_REASONS = 20
 
 
 def canonical_json(value: Any) -> bytes:
@@ -102,10 +103,12 @@ class Manifest:
         return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True).encode()
 
     def result(self, *, reused: bool = False) -> dict[str, Any]:
-        """What a stage hands to the orchestrator (an XCom of a few hundred bytes)."""
+        """What a stage hands to the orchestrator: an XCom of at most 4 KB, so only the most frequent reasons."""
+        reasons = sorted(self.content["reasons"].items(), key=lambda item: (-item[1], item[0]))[:RESULT_REASONS]
         return {
-            "manifest": self.uri, "key": self.key, "digest": self.digest, "stage": self.stage,
-            "counts": dict(self.counts), "reused": reused,
+            "v": 1, "manifest": self.uri, "key": self.key, "digest": self.digest, "stage": self.stage, "counts": dict(self.counts),
+            "reasons": dict(reasons), "seconds": self.execution.get("seconds"),
+            "peak_memory_bytes": self.execution.get("peak_memory_bytes"), "reused": reused,
         }  # fmt: skip
 
     def dataset(self) -> Dataset:

@@ -25,7 +25,8 @@ RESOLVE = "resolve"
 ALL = "all"
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
-_SNAPSHOT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+#: A name, and behind a plus sign what sets a trial run apart from the real one.
+_SNAPSHOT = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})(\+[A-Za-z0-9._-]{1,40})?$")
 
 StageKind = Literal["source", "operations", "reduction", "compact", "export", "publish"]
 _KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "compact", "export", "publish")
@@ -198,14 +199,17 @@ class PipelineSpec(_Model):
         Raises:
             ConfigError: It is none, or not a name that can stand in a path.
         """
-        if self.partitions == "none" and snapshot != ALL:
+        match = _SNAPSHOT.match(snapshot)
+        if not match:
+            raise ConfigError(
+                f"{snapshot!r} is no snapshot", expected="letters, digits, `.`, `_`, `-`, as CC-MAIN-2025-33; for a trial, all+trial"
+            )
+        if self.partitions == "none" and match["name"] != ALL:
             raise ConfigError(
                 f"pipeline {self.name!r} has no partitions, so its only snapshot is {ALL!r}; got {snapshot!r}",
                 where=self.origin.path,
                 remedy="leave --snapshot out, or set `partitions: snapshot` in the pipeline file",
             )
-        if not _SNAPSHOT.match(snapshot):
-            raise ConfigError(f"{snapshot!r} is no snapshot", expected="letters, digits, `.`, `_`, `-`, as CC-MAIN-2025-33")
         return snapshot
 
 

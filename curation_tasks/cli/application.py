@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -69,6 +70,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception:
+        structlog.get_logger("curation_tasks").error("stopped by an unexpected error", exc_info=True)
+        sys.exit(EXIT_INTERNAL)
 
 
 def _say(message: str) -> None:

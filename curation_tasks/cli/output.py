@@ -25,7 +25,8 @@ def print_json(value: Any) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        whole = name in ("stage", "kind") or name in right
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*[_cell(value) for value in row])
     console.print(table)
@@ -57,7 +58,7 @@ def funnel_tables(rows: Sequence[Mapping[str, Any]]) -> None:
     """The funnel of a run: documents and bytes a stage, then the reasons of rejection."""
     print_table(
         "Funnel",
-        ["stage", "kind", "documents in", "documents", "rejected", "text", "seconds", "memory"],
+        ["stage", "kind", "in", "kept", "rejected", "text", "seconds", "memory"],
         [
             [
                 row["stage"], row["kind"], row.get("documents_in"), row.get("documents"), row.get("rejected"),
@@ -65,7 +66,7 @@ def funnel_tables(rows: Sequence[Mapping[str, Any]]) -> None:
             ]
             for row in rows
         ],
-        right=["documents in", "documents", "rejected", "text", "seconds", "memory"],
+        right=["in", "kept", "rejected", "text", "seconds", "memory"],
     )  # fmt: skip
     reasons = [
         [row["stage"], reason, count]

@@ -24,7 +24,9 @@ def stage(
     workers: options.Workers = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
-    result: Annotated[Path | None, typer.Option("--result", help="Write the result there as JSON (the XCom of a pod).")] = None,
+    result: Annotated[
+        Path | None, typer.Option("--result", envvar="CURATE_RESULT", help="Write the result there as JSON (the XCom of a pod).")
+    ] = None,
     json_: options.Json = False,
 ) -> None:
     """Run one stage of a pipeline and commit its manifest.

@@ -35,6 +35,7 @@ def publish(
         InputError: A gate is not passed; names the figure and the bound.
         ConfigError: The specification was published before and superseded since.
     """
+    refuse_limited(resolved)
     check_gates(datasets, options["gates"])
     # Exports of one dataset in several formats hold the same documents, so they are not added up.
     counts = {name: max(manifest.counts.get(name, 0) for manifest in datasets.values()) for name in ("documents", "text_bytes")}
@@ -56,13 +57,32 @@ def publish(
     raise TransientError("other runs keep publishing this snapshot", where=folder, remedy="it is tried again")
 
 
+def refuse_limited(resolved: Manifest) -> None:
+    """Keeps a trial run over the first records from being taken for the snapshot.
+
+    Raises:
+        ConfigError: The run has a limit, and the name of its snapshot does not say that it is a trial.
+    """
+    snapshot, limit = resolved.content["snapshot"], resolved.content["limit"]
+    if limit is not None and "+" not in snapshot:
+        raise ConfigError(
+            f"a run limited to {limit:,} records is not published as snapshot {snapshot!r}",
+            where=resolved.uri,
+            expected="a snapshot with a suffix",
+            remedy=f"give --snapshot {snapshot}+trial, or stop before it with --until",
+        )
+
+
 def check_gates(datasets: Mapping[str, Manifest], gates: Mapping[str, Any]) -> None:
     """Raises ``InputError`` for the first gate that a dataset does not pass."""
     for name, manifest in datasets.items():
         documents = manifest.counts["documents"]
         if documents < gates["min_documents"]:
             raise InputError(
-                f"{name} has {documents:,} documents", where=manifest.uri, expected=f"min_documents: {gates['min_documents']:,}"
+                f"{name} has {documents:,} documents",
+                where=manifest.uri,
+                expected=f"min_documents: {gates['min_documents']:,}",
+                remedy="look at the report for what was rejected; lower the gate if the figure is right",
             )
         if gates["min_kept_ratio"] is None and gates["max_kept_ratio"] is None:
             continue

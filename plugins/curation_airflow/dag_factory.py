@@ -132,12 +132,17 @@ class InvalidPipelineOperator(BaseOperator):
 
 def _params(spec: PipelineSpec) -> dict[str, Param]:
     if spec.partitions == "none":
-        snapshot = Param(ALL, type="string", const=ALL, description="This pipeline has no partitions.")
+        snapshot = Param(
+            ALL,
+            type="string",
+            pattern=r"^all(\+[A-Za-z0-9._-]{1,40})?$",
+            description="This pipeline has no partitions. A run with a limit is published only as a trial: all+trial.",
+        )
     else:
         snapshot = Param(
             None,
             type=["null", "string"],
-            pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(\+[A-Za-z0-9._-]{1,40})?$",
             description="The snapshot to curate, as CC-MAIN-2026-30. Leave it empty when the run has a partition key.",
         )
     limit = Param(None, type=["null", "integer"], minimum=1, description="Read at most so many records of each source; empty: all.")

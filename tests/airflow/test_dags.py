@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+
 from curation_airflow.dag_factory import build_dags, pipeline_folders
 from curation_airflow.settings import airflow_environment
 
@@ -80,7 +82,9 @@ def test_a_published_dataset_is_an_asset_of_the_publish_task(facts):
 
 def test_the_form_of_a_pipeline_without_partitions_has_one_snapshot(facts):
     params = facts["dags"]["fruit"]["params"]
-    assert (params["snapshot"]["value"], params["snapshot"]["schema"]["const"]) == ("all", "all")
+    assert params["snapshot"]["value"] == "all"
+    assert re.fullmatch(params["snapshot"]["schema"]["pattern"], "all+trial")
+    assert not re.fullmatch(params["snapshot"]["schema"]["pattern"], "2026-08")
     assert params["limit"]["value"] is None
     assert params["limit"]["schema"] == {"type": ["null", "integer"], "minimum": 1}
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
 from curation_airflow.run_once import find_pipeline
 from curation_airflow.settings import airflow_environment
-
 from curation_tasks.errors import ConfigError
 
 HERE = Path(__file__).parent

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from curation_airflow.snapshots import chosen_snapshot
 
+from curation_airflow.snapshots import chosen_snapshot
 from curation_tasks.errors import ConfigError
 
 

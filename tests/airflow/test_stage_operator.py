@@ -16,8 +16,8 @@ import pytest
 from airflow.sdk import Asset
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from curation_airflow.stage_operator import StageOperator
 
+from curation_airflow.stage_operator import StageOperator
 from curation_tasks.plan import StageCall
 from curation_tasks.spec import Resources
 

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+
 from curation_airflow.stage_output import StageOutput
 
 

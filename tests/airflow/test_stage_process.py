@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from curation_airflow.stage_process import StageProcess
 
 

@@ -184,11 +184,18 @@ def test_an_operation_that_loses_rows_is_named(pipeline, run):
 
 
 def test_a_limit_takes_the_first_records_in_the_order_of_the_units(pipeline, run):
-    outcomes = run(pipeline(), limit=55)
+    outcomes = run(pipeline(), limit=55, until="lines")
     rows = documents(outcomes["lines"])
     assert outcomes["lines"]["counts"]["records"] == 55
     assert [row["doc_id"] for row in rows] == [f"lines:0-{n}" for n in range(40)] + [f"lines:1-{n}" for n in range(15)]
     assert run(pipeline())["lines"]["key"] != outcomes["lines"]["key"]
+
+
+def test_a_limited_run_is_published_only_as_a_trial(pipeline, run):
+    with pytest.raises(ConfigError, match=r"--snapshot all\+trial"):
+        run(pipeline(), limit=55)
+    outcomes = run(pipeline(), limit=55, snapshot="all+trial")
+    assert outcomes["publish"]["published"].endswith("/demo/all+trial/published/000001.json")
 
 
 def test_the_content_of_a_referenced_file_decides_the_key_and_is_frozen(pipeline, run, tmp_path):

@@ -1,0 +1,57 @@
+"""The documentation names only what exists."""
+
+import re
+import tomllib
+
+import pytest
+from typer.main import get_command
+
+from curation_tasks.catalog import load_catalog
+from curation_tasks.cli.application import application
+from curation_tasks.plan import plan
+from curation_tasks.spec import parse_pipeline
+
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "dags/README.md"]
+
+
+@pytest.fixture(params=DOCUMENTS)
+def document(request):
+    return request.config.rootpath / request.param
+
+
+def test_linked_files_exist(document):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_make_targets_exist(document, request):
+    makefile = (request.config.rootpath / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make ([a-z-]+)", document.read_text(encoding="utf-8")):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_commands_exist(document):
+    commands = set(get_command(application).commands)
+    for name in re.findall(r"[`$ ]curate ([a-z]+)\b", document.read_text(encoding="utf-8")):
+        assert name in commands, name
+
+
+def test_the_pipeline_of_the_readme_can_be_planned(request):
+    text = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
+    [pipeline] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(plan(parse_pipeline(pipeline)).stages) == 7
+
+
+def test_the_changelog_names_every_part_and_dependency(request):
+    root = request.config.rootpath
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    for part in load_catalog():
+        assert f"`{part.name}`" in text, part.name
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    for group in project["project"]["optional-dependencies"].values():
+        listed += group
+    for requirement in listed:
+        name = re.split(r"[\[<>=; ]", requirement)[0]
+        short = name.removesuffix("-cu13").removeprefix("apache-airflow-providers")
+        assert short in text.replace("ruamel.yaml", "ruamel-yaml"), name
