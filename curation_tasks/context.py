@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import structlog
-
 from curation_tasks.errors import ConfigError
+from curation_tasks.logs import logger
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class RunContext:
     @property
     def logger(self) -> Any:
         """A structured logger bound to the stage. Never give it text of a document."""
-        return structlog.get_logger("curation_tasks").bind(stage=self.stage)
+        return logger().bind(stage=self.stage)
 
     def count(self, name: str, amount: int = 1) -> None:
         """Adds to a counter of the unit. Counters enter the digest, so count only what the data decides."""

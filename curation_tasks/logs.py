@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 import structlog
 
@@ -25,6 +26,13 @@ def configure_logs() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def logger() -> Any:
+    """The project's logger. Code that uses the package as a library gets logs on standard error, never on standard output."""
+    if not structlog.is_configured():
+        configure_logs()
+    return structlog.get_logger("curation_tasks")
 
 
 def dask_setup(worker: object) -> None:

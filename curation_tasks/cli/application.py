@@ -6,13 +6,12 @@ import signal
 import sys
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
 
 from curation_tasks.cli import explain, init, operations, plan, report, run, show, stage, status, verify
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
-from curation_tasks.logs import configure_logs
+from curation_tasks.logs import configure_logs, logger
 
 application = typer.Typer(
     name="curate",
@@ -71,7 +70,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception:
-        structlog.get_logger("curation_tasks").error("stopped by an unexpected error", exc_info=True)
+        logger().error("stopped by an unexpected error", exc_info=True)
         sys.exit(EXIT_INTERNAL)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+from curation_tasks.logs import logger
 
 console = Console()
 _LOG_INTERVAL_SECONDS = 10.0
@@ -94,7 +95,7 @@ def unit_progress(label: str) -> Iterator[Any]:
             task = bar.add_task(label, total=None)
             yield lambda done, total, result: bar.update(task, completed=done, total=total)
         return
-    log = structlog.get_logger("curation_tasks")
+    log = logger()
     last = time.monotonic()
 
     def tell(done: int, total: int, result: Any) -> None:

@@ -204,8 +204,9 @@ def _phone_run(data, start, stop, alphabet, minimum, short_starts):
     """The end of the run that starts at ``start``, and whether it has digits enough for a number.
 
     Digits count together while the punctuation between them is no longer than the pattern allows, or holds a sign of an
-    extension (``12 x 345``: the digits before it, if too few for a number, are taken together with those behind).
-    Three letters x or more make a vanity number, in which each stands for a digit; then the whole run counts.
+    extension (``3     ~83279``: the digits before it, if too few for a number, are taken together with those behind).
+    Three letters x or more make a vanity number, in which each stands for a digit; then the whole run counts. (No such
+    number is known that Presidio accepts, but none is ruled out either.)
     """
     position, qualifies = start, False
     digits, previous, gap, joined, short = 0, -1, 0, False, False

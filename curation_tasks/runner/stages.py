@@ -14,13 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from curation_tasks import __version__
 from curation_tasks.catalog import load_catalog
 from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
 from curation_tasks.context import ReductionContext, RunContext
 from curation_tasks.errors import ConfigError, InputError, did_you_mean
+from curation_tasks.logs import logger
 from curation_tasks.manifest import MANIFEST_NAME, Dataset, Manifest, key_of, read_list, read_manifest, values_hash, write_list
 from curation_tasks.plan import PART_KIND, override, plan
 from curation_tasks.runner import documents, publish, resolve
@@ -34,8 +33,6 @@ from curation_tasks.storage.commit import create_if_absent, require_commit_schem
 
 if TYPE_CHECKING:
     from distributed import Client
-
-log = structlog.get_logger("curation_tasks")
 
 SHARD_LIST = {"path": "string", "rows": "int64", "bytes": "int64", "text_bytes": "int64", "hash": "string", "sha256": "string"}
 QUARANTINE_LIST = {"unit": "int64", "path": "string", "error": "string"}
@@ -177,13 +174,13 @@ class _Stage:
         return parents
 
     def run(self) -> dict[str, Any]:
-        logger = log.bind(pipeline=self.resolved.content["pipeline"], snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
+        log = logger().bind(pipeline=self.resolved.content["pipeline"], snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
         if filesystem.exists(self.uri) and self._is_current():
             manifest = read_manifest(self.uri)
-            logger.info("stage was done before", digest=manifest.digest)
+            log.info("stage was done before", digest=manifest.digest)
             return publish.with_published(manifest.result(reused=True), manifest)
         started = time.perf_counter()
-        logger.info("stage starts", kind=self.kind)
+        log.info("stage starts", kind=self.kind)
         with PeakMemory() as memory:
             if self.kind == "publish":
                 manifest = self._published()
@@ -191,7 +188,7 @@ class _Stage:
                 manifest = self._computed()
         manifest = dataclasses.replace(manifest, execution=dict(manifest.execution) | _execution(started, memory))
         result = _commit(manifest)
-        logger.info("stage done", digest=result["digest"], **result["counts"], seconds=manifest.execution["seconds"])
+        log.info("stage done", digest=result["digest"], **result["counts"], seconds=manifest.execution["seconds"])
         if self.kind == "reduction":
             filesystem.delete(f"{self.folder}/work", recursive=True)
         return publish.with_published(result, manifest)
