@@ -53,6 +53,9 @@ def test_windows_give_the_hits_of_the_whole_text(entity, plain_presidio, ours):
 
 @settings(max_examples=400)
 @given(text=st.text(alphabet="0123456789 x~-+(./#,", max_size=24))
+@example(text="3     ~83279")
+@example(text="3       ～ 34908")
+@example(text="(415) - 826 - 9486")
 @example(text="3       x 30000")
 @example(text="1      x 555123456")
 @example(text="+xxx12345678")
@@ -67,6 +70,12 @@ def test_digits_and_signs_alone_are_searched_as_the_whole_text(text, plain_presi
 def test_all_short_numbers_of_the_regions_are_found(plain_presidio, ours):
     texts = [f"{number:04}" for number in range(1500, 1800)] + [f"{number:05}" for number in range(0, 99_999, 331)]
     assert ours("PHONE_NUMBER", texts) == [plain_presidio("PHONE_NUMBER", text) for text in texts]
+
+
+@pytest.mark.parametrize("text", ["3     ~83279", "3       ～ 34908", "(415) - 826 - 9486", "1690"])
+def test_numbers_at_the_edge_of_the_filter_are_numbers_to_presidio(text, plain_presidio):
+    # Else the comparisons above would prove nothing about them.
+    assert plain_presidio("PHONE_NUMBER", text)
 
 
 def test_neighbouring_quotations_are_searched_together(plain_presidio, ours):
