@@ -39,9 +39,8 @@ def _detail(step: Mapping[str, Any]) -> str:
         lines += [f"threshold {step['threshold']:g}"] if step.get("threshold") is not None else []
         lines += [f"{name} {value}" for name, value in (step.get("evidence") or {}).items() if value is not None]
     else:
-        lines = (
-            [step["file"].rsplit("/", 1)[-1] + (f" row {step['row']:,}" if step.get("row") is not None else "")] if step.get("file") else []
-        )
+        row = f" row {step['row']:,}" if step.get("row") is not None else ""
+        lines = [step["file"].rsplit("/", 1)[-1] + row] if step.get("file") else []
         lines += ["text changed"] if step.get("text_changed") else []
     return "\n".join(lines + [f"{name} = {value:g}" for name, value in (step.get("signals") or {}).items() if value is not None])
 

@@ -54,9 +54,7 @@ def _print_manifest(item: Manifest) -> None:
 
 
 def _print_documents(item: Manifest, count: int) -> None:
-    if item.kind in ("resolve", "publish", "export"):
-        raise ConfigError(f"a stage of kind {item.kind} has no shards of documents", where=item.uri, remedy="name a stage before it")
-    dataset = item.dataset()
+    dataset = _with_shards(item).dataset()
     for shard in dataset.shards:
         for batch in dataset.read(shard):
             for row in batch.slice(0, count).to_pylist():
@@ -64,6 +62,18 @@ def _print_documents(item: Manifest, count: int) -> None:
             count -= min(count, len(batch))
             if count == 0:
                 return
+
+
+def _with_shards(item: Manifest) -> Manifest:
+    """The dataset whose documents a user means: of what is published or exported, the one that it was made from."""
+    from curation_tasks.lineage.tree import dataset_parents, read_parent
+
+    while item.kind in ("publish", "export"):
+        tree = {parent.uri: parent for parent in (read_parent(item, name) for name in item.parents)}
+        item = dataset_parents(item, tree)[0]
+    if item.kind == "resolve":
+        raise ConfigError("resolve has no documents", where=item.uri, remedy="name a stage after it")
+    return item
 
 
 def register(application: typer.Typer) -> None:

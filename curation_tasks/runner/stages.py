@@ -202,6 +202,8 @@ class _Stage:
     def _computed(self) -> Manifest:
         settings = dataclasses.replace(self.request.settings, threads=self._threads())
         with self._client(settings) as client:
+            if settings.dashboard:
+                logger().info("dashboard", stage=self.spec["id"], url=client.dashboard_link)
             results = getattr(self, f"_run_{self.kind}")(client)
         return self._manifest(results)
 

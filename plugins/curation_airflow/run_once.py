@@ -230,12 +230,12 @@ def _say_outcome(console: Console, watch: StageWatch, spec: PipelineSpec, option
     console.print(f"Finished in {seconds:.0f} s. Dataset: {escape(outcome)}")
     if reported:
         console.print(f"[bold]Report:[/] {escape(str(report))}")
-    root = shlex.quote(str(options.root))
+    curate, published = escape(os.path.relpath(Path(sys.executable).with_name("curate"))), escape(shlex.quote(outcome))
     console.print(f"""
 What to try next
-  curate show {escape(shlex.quote(outcome))} --documents 3
+  {curate} show {published} --documents 3
       the first documents of the dataset
-  curate explain DOC_ID --root {escape(root)}
+  {curate} explain DOC_ID --in {published}
       what happened to one document, stage by stage
   change a threshold in {escape(spec.origin.path)} and run this again
       only what depends on it is computed

@@ -51,7 +51,7 @@ Consumers read the highest number in `{root}/{name}/{snapshot}/published/`.
 
     curate status --root {root}                                     # what is published, what is stale
     curate show MANIFEST --funnel                                   # documents and reasons, stage by stage
-    curate explain DOC_ID                                           # what happened to one document, from the ledgers
+    curate explain DOC_ID --in PUBLISHED                            # what happened to one document, from the ledgers
     curate report MANIFEST --output report.html                     # plots and samples
     curate verify MANIFEST                                          # hashes a dataset back to its sources
 

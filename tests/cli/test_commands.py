@@ -102,8 +102,9 @@ def test_show(finished, form):
 
 
 def test_show_documents(finished):
-    lines = curate("show", finished[3][4]["manifest"], "--documents", "3", check=0).stdout.splitlines()
-    assert [json.loads(line)["doc_id"] for line in lines] == ["stories:s0", "stories:s1", "stories:s2"]
+    for uri in (finished[3][4]["manifest"], finished[2]):
+        lines = curate("show", uri, "--documents", "3", check=0).stdout.splitlines()
+        assert [json.loads(line)["doc_id"] for line in lines] == ["stories:s0", "stories:s1", "stories:s2"]
 
 
 @pytest.mark.parametrize(
