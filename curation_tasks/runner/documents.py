@@ -22,7 +22,7 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import CurationError, InputError
 from curation_tasks.kernels.identity import document_ids
 from curation_tasks.parts import OperationPart, Parameters, PartKind, SourceUnit
-from curation_tasks.runner.units import unit_name
+from curation_tasks.runner.units import unexpected, unit_name
 from curation_tasks.schema import EVIDENCE_FIELDS, LEDGER_COLUMNS, REJECTION_COLUMNS, arrow_type, with_columns
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import SHARD_TEXT_BYTES, CanonicalHash, FileWriter, Shard, ShardWriter, read_shard, text_bytes_of
@@ -179,17 +179,10 @@ def _applied(
 ) -> pa.RecordBatch:
     try:
         result = part.load()(batch, parameters, context)
-    except CurationError:
-        raise
-    except MemoryError:
+    except (CurationError, MemoryError):
         raise
     except Exception as error:
-        # The message of a library may quote the document, so only its kind is passed on.
-        raise CurationError(
-            f"operation {name} failed with {type(error).__name__}",
-            where=where,
-            remedy="run it on this shard with `curate stage … --workers 1`",
-        ) from error
+        raise unexpected(error, f"operation {name} on {where}") from None
     if len(result) != len(batch):
         raise CurationError(
             f"operation {name} returned {len(result)} rows for {len(batch)}", where=where, expected="as many rows, in the same order"

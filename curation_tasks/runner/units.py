@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from curation_tasks.storage.commit import create_if_absent
 
 if TYPE_CHECKING:
     from distributed import Client
+
+#: When set, messages of unexpected errors are shown although they may quote a document.
+SHOW_MESSAGES_VARIABLE = "CURATE_SHOW_MESSAGES"
 
 #: Called with (units done, units in all, result of the unit that ended, None for those found done).
 Progress = Callable[[int, int, dict[str, Any] | None], None]
@@ -127,10 +131,25 @@ def _run_unit(
         if not quarantine:
             raise
         result = {"quarantined": str(error)}
+    except (CurationError, MemoryError):
+        raise
+    except Exception as error:
+        raise unexpected(error, f"{function.__name__} of unit {index}") from None
     result = {**result, "execution": {"seconds": round(time.perf_counter() - started, 3)}}
     if not create_if_absent(marker, canonical_json(result)):
         result = json.loads(filesystem.read_bytes(marker))
     return index, result
+
+
+def unexpected(error: Exception, what: str) -> CurationError:
+    """An error that says where code failed, and not with which message: messages of libraries quote documents."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    message = f": {error}" if os.environ.get(SHOW_MESSAGES_VARIABLE) else ""
+    return CurationError(
+        f"{what} failed with {type(error).__name__}{message}",
+        where=f"{frame.filename}:{frame.lineno} in {frame.name}",
+        remedy=f"set {SHOW_MESSAGES_VARIABLE}=1 to see the message, which may quote a document",
+    )
 
 
 def _fault_injection() -> None:

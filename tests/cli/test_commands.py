@@ -189,6 +189,15 @@ def test_errors_have_an_exit_code_and_say_what_to_do(arguments, code, said, tmp_
     assert "Traceback" not in process.stderr
 
 
+def test_an_unexpected_error_never_shows_text_of_a_document(pipeline, tmp_path):
+    path = pipeline(**{"documents: 40}": "documents: 40, failing: crash}"})
+    process = curate("run", path, "--root", tmp_path / "data", check=70)
+    assert "failed with ValueError" in process.stderr
+    assert "curation_test_parts.py:" in process.stderr
+    assert "secret" not in process.stderr + process.stdout
+    assert "secret text" in curate("run", path, "--root", tmp_path / "data", check=70, CURATE_SHOW_MESSAGES="1").stderr
+
+
 def test_init_writes_a_pipeline_that_runs_and_a_test_that_passes(tmp_path):
     folder = tmp_path / "mine"
     curate("init", "my-news", "--folder", folder, check=0)

@@ -171,11 +171,13 @@ def test_too_many_bad_units_fail_the_stage_by_name(pipeline, run):
     assert "max_quarantined_ratio" in str(caught.value)
 
 
-@pytest.mark.parametrize(("failing", "error"), [("transient", TransientError), ("config", ConfigError), ("crash", ValueError)])
+@pytest.mark.parametrize(("failing", "error"), [("transient", TransientError), ("config", ConfigError), ("crash", CurationError)])
 def test_failures_keep_their_reaction(pipeline, run, failing, error, monkeypatch):
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         run(pipeline(**{"documents: 40}": f"documents: 40, failing: {failing}}}"}))
+    assert type(caught.value) is error
+    assert "secret" not in str(caught.value)
 
 
 def test_an_operation_that_loses_rows_is_named(pipeline, run):
