@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from curation_tasks.cli import options
-from curation_tasks.cli.output import console, print_json, print_table
+from curation_tasks.cli.output import console, print_json, print_table, unit_progress
 from curation_tasks.errors import EXIT_INPUT
 
 
@@ -22,7 +22,8 @@ def verify(
     from curation_tasks.lineage.verify import verify as verify_manifest
     from curation_tasks.runner.publish import named_manifest
 
-    rows = [finding.to_dict() for finding in verify_manifest(named_manifest(manifest))]
+    with unit_progress("verify") as progress:
+        rows = [finding.to_dict() for finding in verify_manifest(named_manifest(manifest), progress=progress)]
     if json_:
         print_json(rows)
     elif rows:

@@ -21,7 +21,8 @@ _CONFIGURATION = {
     "distributed.scheduler.allowed-failures": 2,
     "distributed.worker.memory.terminate": 0.95,
     "distributed.comm.timeouts.connect": "60s",
-    "distributed.logging": {"distributed": "error"},
+    # A failed unit is reported by the stage, once; Dask would print its traceback as well.
+    "distributed.logging": {"distributed": "critical"},
 }
 
 
@@ -46,7 +47,7 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
             **shape,
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": settings.dashboard},
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
     ):
