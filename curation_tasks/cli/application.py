@@ -19,7 +19,7 @@ application = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="First steps: [bold]curate init my-pipeline[/], then [bold]curate run my-pipeline/my-pipeline.yaml[/].",
+    epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
 for _module in (run, plan, stage, operations, show, verify, explain, status, report, init):

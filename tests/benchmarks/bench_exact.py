@@ -1,11 +1,12 @@
 """Exact deduplication: megabytes of text per second and core, beyond reading and writing Parquet.
 
-    python tests/benchmarks/bench_exact.py [FILE.parquet]
+    python tests/benchmarks/bench_exact.py [--corpus FILE.parquet]
 
 Without a file, stories of about 700 bytes are made up. The stages are those of ``dedup.exact``; reading the text column
 and reading and writing a shard, which every stage pays, are measured apart.
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -30,10 +31,13 @@ FLOOR_MB_PER_SECOND = 200
 
 
 def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--corpus", type=Path, help="a Parquet file with a column `text`")
+    corpus = arguments.parse_args().corpus
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     with tempfile.TemporaryDirectory() as folder:
-        batches = _corpus(Path(sys.argv[1])) if len(sys.argv) > 1 else _stories()
+        batches = list(_corpus(corpus) if corpus else _stories())
         dataset, writing = _timed(lambda: _dataset(Path(folder), batches))
         megabytes = sum(shard.text_bytes for shard in dataset.shards) / 1e6
         _, reading = _timed(lambda: [batch.num_rows for shard in dataset.shards for batch in dataset.read(shard, SCHEMA)])
@@ -71,7 +75,7 @@ def _corpus(path: Path) -> Iterator[pa.RecordBatch]:
         first += len(batch)
 
 
-def _dataset(folder: Path, batches: Iterator[pa.RecordBatch]) -> Dataset:
+def _dataset(folder: Path, batches: list[pa.RecordBatch]) -> Dataset:
     with ShardWriter(str(folder), "part-0.parquet", SCHEMA) as writer:
         for batch in batches:
             writer.write(batch)
