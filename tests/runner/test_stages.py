@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
 from curation_tasks.manifest import read_list, read_manifest
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
+from curation_tasks.runner.retention import expired_folders, snapshots
 from curation_tasks.storage.shard import read_shard
 
 
@@ -265,3 +267,23 @@ def test_the_same_digests_on_s3(pipeline, run, bucket):
 def test_one_and_four_workers_give_the_same_digests(pipeline, run, tmp_path, workers):
     outcomes = run_pipeline(pipeline(), "all", str(tmp_path / "other"), workers=workers)
     assert {o["stage"]: (o["key"], o["digest"]) for o in outcomes} == digests(run(pipeline()))
+
+
+def test_retention_keeps_what_a_published_entry_reaches_and_lets_the_rest_expire(pipeline, run, tmp_path):
+    first = run(pipeline())
+    second = run(pipeline(**{"min_characters: 25": "min_characters: 40"}))
+    folders = {name: {str(Path(outcomes[name]["manifest"]).parent) for outcomes in (first, second)} for name in first}
+    # The second run found the source done, whose manifest names the first resolve: that stays with it.
+    kept = {str(Path(outcome["manifest"]).parent) for outcome in (*second.values(), first["resolve"])}
+    root = str(tmp_path / "data")
+    assert expired_folders(root, days=7) == []
+    later = datetime.now(UTC) + timedelta(days=8)
+    expired = expired_folders(root, days=7, now=later)
+    assert set(expired) == set().union(*folders.values()) - kept
+    assert str(Path(first["refine"]["manifest"]).parent) in expired
+    assert str(Path(first["lines"]["manifest"]).parent) not in expired
+    abandoned = tmp_path / "data" / "demo" / "all" / "refine" / "unfinished"
+    abandoned.mkdir()
+    (abandoned / "part-000000-0.parquet").write_bytes(b"")
+    assert str(abandoned) in expired_folders(root, days=7, now=later)
+    assert snapshots(root)[0]["unfinished"] == ["refine"]
