@@ -21,6 +21,7 @@ _CONFIGURATION = {
     "distributed.scheduler.allowed-failures": 2,
     "distributed.worker.memory.terminate": 0.95,
     "distributed.comm.timeouts.connect": "60s",
+    "distributed.dashboard.link": "http://127.0.0.1:{port}/status",
     # A failed unit is reported by the stage, once; Dask would print its traceback as well.
     "distributed.logging": {"distributed": "critical"},
 }
