@@ -74,7 +74,9 @@ def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionConte
     shards = [{"ordinal": ordinal, "uri": dataset.uri(shard)} for ordinal, shard in enumerate(dataset.shards)]
     size = max(1, -(-len(shards) // _MAPPERS))
     mappers = [{"mapper": first // size, "shards": shards[first : first + size]} for first in range(0, len(shards), size)]
-    partitions = context.partitions_for(dataset.rows * _GROUPING_BYTES)
+    # A retry may have other memory, but must go on with the partitions that the first try began to write.
+    [layout] = context.map("layout", settled, [{"partitions": context.partitions_for(dataset.rows * _GROUPING_BYTES)}])
+    partitions = layout["partitions"]
     run_bytes = context.memory_per_task // _RUN_SHARE
 
     context.map("hashes", write_hashes, mappers, context.work, parameters.column, parameters.normalization, partitions, run_bytes)
@@ -88,6 +90,11 @@ def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionConte
             "largest_cluster": max((group["largest_cluster"] for group in groups), default=0),
         },
     )
+
+
+def settled(layout: dict[str, Any]) -> dict[str, Any]:
+    """The layout itself: as the result of an item it is committed, and every later try is given that of the first."""
+    return layout
 
 
 def _require_text(dataset: Dataset, column: str) -> None:
