@@ -18,7 +18,7 @@ from curation_tasks import __version__
 from curation_tasks.catalog import load_catalog
 from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
 from curation_tasks.context import ReductionContext, RunContext
-from curation_tasks.errors import ConfigError, InputError, did_you_mean
+from curation_tasks.errors import ConfigError, CurationError, InputError, did_you_mean
 from curation_tasks.logs import logger
 from curation_tasks.manifest import MANIFEST_NAME, Dataset, Manifest, key_of, read_list, read_manifest, values_hash, write_list
 from curation_tasks.plan import PART_KIND, override, plan
@@ -181,11 +181,14 @@ class _Stage:
             return publish.with_published(manifest.result(reused=True), manifest)
         started = time.perf_counter()
         log.info("stage starts", kind=self.kind)
-        with PeakMemory() as memory:
-            if self.kind == "publish":
-                manifest = self._published()
-            else:
-                manifest = self._computed()
+        try:
+            with PeakMemory() as memory:
+                manifest = self._published() if self.kind == "publish" else self._computed()
+        except CurationError:
+            # Another run of the same work may have committed meanwhile and cleared the intermediate files.
+            if self.kind == "publish" or not filesystem.exists(self.uri):
+                raise
+            return read_manifest(self.uri).result(reused=True)
         manifest = dataclasses.replace(manifest, execution=dict(manifest.execution) | _execution(started, memory))
         result = _commit(manifest)
         log.info("stage done", digest=result["digest"], **result["counts"], seconds=manifest.execution["seconds"])
