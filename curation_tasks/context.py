@@ -73,7 +73,8 @@ class ReductionContext(RunContext):
             and results are plain data (results: JSON). The result of an item is committed under ``work/{step}``; after a
             crash it is not computed again.
         work: URI of a folder for intermediate files, deleted when the stage has committed.
-        partitions_for: Number of hash partitions for a number of bytes that one task will hold in memory.
+        memory_per_task: Bytes that one task may hold. A retry may be given another number: what is derived from it and
+            decides the names or the layout of intermediate files must be settled as an item of a step of its own.
     """
 
     map: TaskMap = None  # type: ignore[assignment]
@@ -81,4 +82,5 @@ class ReductionContext(RunContext):
     memory_per_task: int = 2**30
 
     def partitions_for(self, total_bytes: int) -> int:
+        """Number of hash partitions of which one fits a quarter of ``memory_per_task``, at least 1."""
         return max(1, -(-total_bytes // max(1, self.memory_per_task // 4)))
