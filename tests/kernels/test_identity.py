@@ -90,7 +90,8 @@ def test_numbers_are_uniform_and_independent_of_those_of_another_seed():
     ids = document_ids("shard", 0, 20_000)
     first, second = hashed_uniform(ids, 0), hashed_uniform(ids, 1)
     for numbers in (first, second):
-        assert 0 <= numbers.min() and numbers.max() < 1
+        assert numbers.min() >= 0
+        assert numbers.max() < 1
         # Kolmogorov-Smirnov: a distance beyond 2 / sqrt(n) has a probability of 0.0007.
         assert np.abs(np.sort(numbers) - np.arange(20_000) / 20_000).max() < 2 / np.sqrt(20_000)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
