@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,11 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.parts import ExportPart, OperationPart, Part, PartKind, ReductionPart, SourcePart
+from curation_tasks.parts import (
+    ALLOWED_PACKAGES_VARIABLE,
+    ExportPart,
+    OperationPart,
+    Part,
+    PartKind,
+    ReductionPart,
+    SourcePart,
+    allowed_packages,
+)
 
 ENTRY_POINT_GROUP = "curation_tasks.catalog"
-#: Comma-separated packages below which a pipeline file may name code by a dotted path.
-ALLOWED_PACKAGES_VARIABLE = "CURATE_ALLOWED_PACKAGES"
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,6 @@ def load_catalog() -> Catalog:
         for part in parts:
             catalog.add(part, entry.value)
     return catalog
-
-
-def allowed_packages() -> tuple[str, ...]:
-    return tuple(name.strip() for name in os.environ.get(ALLOWED_PACKAGES_VARIABLE, "").split(",") if name.strip())
 
 
 def _by_path(kind: PartKind, use: str, where: str | None) -> Part:

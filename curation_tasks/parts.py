@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from curation_tasks.context import RunContext
+
+
+#: Comma-separated packages below which a pipeline file may name code by a dotted path.
+ALLOWED_PACKAGES_VARIABLE = "CURATE_ALLOWED_PACKAGES"
+
+
+def allowed_packages() -> tuple[str, ...]:
+    return tuple(name.strip() for name in os.environ.get(ALLOWED_PACKAGES_VARIABLE, "").split(",") if name.strip())
 
 
 class Parameters(BaseModel):

@@ -103,7 +103,7 @@ def _is_ellipsis(text, begin, end):
 def _is_read_more(text, begin, end):
     if end - begin < 9:
         return False
-    for k in range(9):
+    for k in range(9):  # noqa: SIM110 — Numba compiles no generator expressions
         if text[end - 9 + k] | (32 if k != 4 else 0) != _READ_MORE[k]:
             return False
     return True
@@ -120,9 +120,7 @@ def _is_marked_ellipsis(text, begin, end):
     if last == 0xBB:
         return end - begin >= 3 and text[end - 2] == 0xC2 and text[end - 3] == _DASH
     if (last == 93 or last == 41) and _is_ellipsis(text, begin, end - 1):
-        opening = end - 5
-        if text[end - 2] != 46:
-            opening = end - 5  # three bytes of U+2026 are as long as three full stops
+        opening = end - 5  # U+2026 has as many bytes as three full stops
         return opening >= begin and text[opening] == (91 if last == 93 else 40)
     return False
 
@@ -295,4 +293,3 @@ def count_paragraphs(text, size, bitmaps, newlines, hashes, table, counts):
     counts[_PARAGRAPHS], counts[_PARAGRAPH_CHARACTERS] = paragraphs, all_characters
     counts[_DUPLICATE_PARAGRAPHS], counts[_DUPLICATE_PARAGRAPH_CHARACTERS] = duplicates, duplicate_characters
     counts[_POLICY_PARAGRAPHS] = with_hit
-

@@ -28,7 +28,7 @@ POLICY_PHRASES = (
     "continue to browse this site without changing your cookie",
 )
 _POLICY, _LOREM, _JAVASCRIPT = 0, 1, 2
-_PHRASES = tuple((phrase, _POLICY) for phrase in POLICY_PHRASES) + (("lorem ipsum", _LOREM), ("javascript", _JAVASCRIPT))
+_PHRASES = (*((phrase, _POLICY) for phrase in POLICY_PHRASES), ("lorem ipsum", _LOREM), ("javascript", _JAVASCRIPT))
 _POLICY_PHRASES, _LOREM_IPSUM, _JAVASCRIPT_COUNT = column("policy_phrases"), column("lorem_ipsum"), column("javascript")
 _URL_CHARACTERS, _ADULT_URLS, _XML_HEADER = column("url_characters"), column("adult_urls"), column("xml_header")
 

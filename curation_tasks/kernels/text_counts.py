@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.kernels.bitmaps import (
-    ALPHANUMERIC,
     CONTINUATIONS_BEFORE,
     DOT,
     LETTER,
@@ -162,7 +161,7 @@ def _count_wide_marks(text, size, counts):
             counts[_BRACKETS] += code == 0x27E8 or code == 0x27E9
 
 
-@kernel(f'void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, uint64[::1], int64[::1], int64[:, ::1])')
+@kernel(f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, uint64[::1], int64[::1], int64[:, ::1])")
 def _count(data, offsets, groups, longest_gram, word_mode, classes, keys, numbers, matrix):
     longest = 0
     for row in range(offsets.shape[0] - 1):
@@ -208,5 +207,17 @@ def _count(data, offsets, groups, longest_gram, word_mode, classes, keys, number
                 count_vocabulary(hashes, words, first, frequencies, table, counts)
             if groups & _GRAMS_GROUP:
                 count_grams(
-                    words, longest_gram, bitmaps, starts, ends, letters_before, hashes, positions, gram_hashes, first, frequencies, table, counts
+                    words,
+                    longest_gram,
+                    bitmaps,
+                    starts,
+                    ends,
+                    letters_before,
+                    hashes,
+                    positions,
+                    gram_hashes,
+                    first,
+                    frequencies,
+                    table,
+                    counts,
                 )

@@ -83,7 +83,10 @@ def words(found, stop_words):
         "plain_words": len(plain),
         "plain_word_characters": sum(map(len, plain)),
         "letter_words": sum(has(word, LETTER) for word in found),
-        "capital_words": sum(any(unicodedata.category(c) in ("Lu", "Lt") for c in word) and not any(unicodedata.category(c) == "Ll" for c in word) for word in found),  # noqa: E501
+        "capital_words": sum(
+            any(unicodedata.category(c) in ("Lu", "Lt") for c in word) and not any(unicodedata.category(c) == "Ll" for c in word)
+            for word in found
+        ),
         "symbol_words": sum(word in SYMBOL_WORDS for word in found),
         "stop_words": sum(word in stop_words for word in found),
         "distinct_stop_words": len(set(found) & set(stop_words)),
@@ -170,7 +173,9 @@ def grams(text, spans):
         occurrences = [tuple(found[at : at + n]) for at in range(len(found) - n + 1)]
         if n <= 4:
             top, times = Counter(occurrences).most_common(1)[0] if occurrences else ((), 0)
-            inside = {at for k, gram in enumerate(occurrences) if gram == top and times > 1 for at in range(spans[k][0], spans[k + n - 1][1])}
+            inside = {
+                at for k, gram in enumerate(occurrences) if gram == top and times > 1 for at in range(spans[k][0], spans[k + n - 1][1])
+            }
             counts[f"top_{n}_gram_characters"] = len(inside)
             counts[f"top_{n}_gram_length"] = len(" ".join(top)) * times
         else:

@@ -1,6 +1,7 @@
 """The classes of characters are Python's own, as far as its version of Unicode goes."""
 
 import unicodedata
+from itertools import pairwise
 
 from curation_tasks.kernels.characters import (
     ALPHANUMERIC,
@@ -50,6 +51,6 @@ def test_the_file_covers_all_code_points_once():
     rows = properties()
     assert rows[0].first == 0
     assert rows[-1].last == CODE_POINTS - 1
-    assert all(before.last + 1 == row.first for before, row in zip(rows, rows[1:], strict=False))
+    assert all(before.last + 1 == row.first for before, row in pairwise(rows))
     assert unicode_version() == "16.0.0"
     assert set(BREAKS) == {chr(code) for code in range(CODE_POINTS) if character_classes()[code] & BREAK}

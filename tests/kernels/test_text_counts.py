@@ -19,16 +19,26 @@ _specification = importlib.util.spec_from_file_location("plain_counts", Path(__f
 plain = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(plain)
 
-WORDS = st.sampled_from(
-    ["a", "b", "the", "of", "dog.", "DOG", "12", "#", "##", "-", "x-y", "don't", "\u00e9t\u00e9", "\u00c9T\u00c9", "\U0001f436", "\u4eca\u5929"]
-    + ["said", '"no"', "averylongword" * 3, "\u0928\u092e\u0938\u094d\u0924\u0947", "e\u0301", "\u0416\u0436", "{x}", "[1]", "(a)", "\u27e8b\u27e9"]
-    + ["...", "....", "\u2026", "[...]", "(\u2026)", "-\u00bb", "Read more", "read more..", "End.", "Why?", "\u3002", "http://a.b/porn?x=%2f", "https://%zz"]
-    + ["Lorem ipsum", "JavaScript", "<?xml version=", *POLICY_PHRASES]
-)  # fmt: skip
-SPACES = st.sampled_from(
-    [" ", " ", " ", " ", "  ", "\n", "\n", "\n\n", "\n\n\n", "\r\n", "\r", "\u00a0", "\u3000", "\u2028", "\x1c", "\x85", "\t", "\x0b", ""]
-    + ["\n\u2022 ", "\n- ", "\n* ", "\n\u25cb "]
-)  # fmt: skip
+_WORDS = [
+    *("a", "b", "the", "of", "dog.", "DOG", "12", "#", "##", "-", "x-y", "don't", "said", '"no"', "averylongword" * 3, "{x}", "[1]", "(a)"),
+    *(
+        "\u00e9t\u00e9",
+        "\u00c9T\u00c9",
+        "\U0001f436",
+        "\u4eca\u5929",
+        "\u0928\u092e\u0938\u094d",
+        "e\u0301",
+        "\u0416\u0436",
+        "\u27e8b\u27e9",
+    ),
+    *("...", "....", "\u2026", "[...]", "(\u2026)", "-\u00bb", "Read more", "read more..", "End.", "Why?", "\u3002"),
+    *("http://a.b/porn?x=%2f", "https://%zz", "Lorem ipsum", "JavaScript", "<?xml version=", *POLICY_PHRASES),
+]
+_SPACES = [
+    *(" ", " ", " ", " ", "  ", "\n", "\n", "\n\n", "\n\n\n", "\r\n", "\r", "\u00a0", "\u3000", "\u2028", "\x1c", "\x85", "\t", "\x0b", ""),
+    *("\n\u2022 ", "\n- ", "\n* ", "\n\u25cb "),
+]
+WORDS, SPACES = st.sampled_from(_WORDS), st.sampled_from(_SPACES)
 STORIES = st.lists(st.tuples(WORDS, SPACES), max_size=60).map(lambda pairs: "".join(word + space for word, space in pairs))
 #: Few words, so that n-grams of all lengths repeat.
 ECHOES = st.lists(st.sampled_from(["a", "bc", "d\u00e9"]), max_size=80).map(" ".join)
@@ -84,7 +94,9 @@ def test_a_count_does_not_depend_on_which_others_are_taken(text, names):
 
 @given(bytes_=st.binary(max_size=300), mode=st.sampled_from(["whitespace", "wordpunct", "unicode"]))
 def test_bytes_that_are_no_text_do_no_harm(bytes_, mode):
-    array = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(np.array([0, len(bytes_), len(bytes_)], np.int32)), pa.py_buffer(bytes_)])
+    array = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, len(bytes_), len(bytes_)], np.int32)), pa.py_buffer(bytes_)]
+    )
     assert len(text_buffers(array)[1]) == len(bytes_)
     first, second = counted(array, words=mode)
     assert second == counted(pa.array([""]), words=mode)[0]
@@ -155,7 +167,18 @@ def test_a_text_of_50_megabytes():
 
 @pytest.mark.parametrize(
     "text",
-    ["The end.", "Why?", "Stop!", 'He said "bye"', "\u201cBye.\u201d", "'Bye.'", "(He left.)", "Wait\u2026", "\u5b8c\u3002", "End. \n\u3000"],
+    [
+        "The end.",
+        "Why?",
+        "Stop!",
+        'He said "bye"',
+        "\u201cBye.\u201d",
+        "'Bye.'",
+        "(He left.)",
+        "Wait\u2026",
+        "\u5b8c\u3002",
+        "End. \n\u3000",
+    ],
 )
 def test_complete_endings(text):
     assert text_counts(pa.array([text]), ["complete_ending"])["complete_ending"].tolist() == [1]
