@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from curation_airflow.runbook import pipeline_runbook, stage_note
 from curation_airflow.settings import REPOSITORY
-from curation_airflow.stage_operator import StageOperator
+from curation_airflow.stage_operator import stage_operator, stage_runner
 from curation_tasks.errors import ConfigError
 from curation_tasks.plan import Plan, PlannedStage, plan
 from curation_tasks.spec import ALL, RESOLVE, PipelineSpec, load_pipeline
@@ -68,6 +68,7 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
         root: The storage root.
     """
     spec = planned.spec
+    operator = stage_operator()
     with DAG(
         spec.name,
         description=_first_line(spec.description),
@@ -75,20 +76,20 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        # A stage takes all cores and the memory that it was given: two at once would share them.
-        max_active_tasks=1,
+        # A process takes all cores and the memory of its machine: two at once would share them. Pods have their own.
+        max_active_tasks=1 if stage_runner() == "process" else 16,
         params=_params(spec),
         tags=sorted({"curation", *spec.tags}),
         default_args=DEFAULT_ARGUMENTS | {"owner": spec.owner},
     ) as dag:
-        tasks: dict[str, StageOperator] = {}
+        tasks: dict[str, BaseOperator] = {}
         for call in planned.calls(pipeline_file, ALL, root):
             stage = planned.by_id.get(call.stage)
             if stage is None:
                 note = "Freezes the pipeline, its files and the listing of its sources: everything that decides the output."
-                tasks[RESOLVE] = StageOperator(task_id=RESOLVE, call=call, doc_md=note)
+                tasks[RESOLVE] = operator(task_id=RESOLVE, call=call, doc_md=note)
                 continue
-            task = StageOperator(task_id=stage.id, call=call, datasets=_assets(spec, stage), doc_md=stage_note(stage))
+            task = operator(task_id=stage.id, call=call, datasets=_assets(spec, stage), doc_md=stage_note(stage))
             # Also on resolve, whose manifest each stage reads; Airflow draws the direct way only when there is no other.
             task.set_upstream([tasks[name] for name in stage.needs or (RESOLVE,)])
             tasks[stage.id] = task
