@@ -179,6 +179,21 @@ class SourceUnit:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What a source publishes at once: a crawl, a dump, a month.
+
+    Attributes:
+        id: Its name, which stands in paths.
+        date: The day (UTC) that it stands for, YYYY-MM-DD: the order of snapshots, and what backfills select by.
+        available: Since when it is complete, an ISO time with its zone; "" for as long as it has been listed.
+    """
+
+    id: str
+    date: str
+    available: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourcePart(Part):
     """Where documents come from.
@@ -192,6 +207,8 @@ class SourcePart(Part):
 
     Attributes:
         units: ``module:function`` or the function itself.
+        snapshots: ``module:function`` or the function itself, ``function(parameters) -> list[Snapshot]``: asks the origin what it
+            publishes. Called by discovery; None for sources without snapshots of their own.
         provides: Columns besides those that every document has.
         rejects: Reasons that it may give.
     """
@@ -199,11 +216,16 @@ class SourcePart(Part):
     kind: ClassVar[str] = "source"
 
     units: str | Callable
+    snapshots: str | Callable | None = None
     provides: Columns = field(default_factory=dict)
     rejects: Names = ()
 
     def load_units(self) -> Callable[[Parameters, str], list[SourceUnit]]:
         return self.units if callable(self.units) else _import(self.units, self.name)
+
+    def load_snapshots(self) -> Callable[[Parameters], list[Snapshot]]:
+        assert self.snapshots is not None, f"the source {self.name!r} publishes no snapshots"
+        return self.snapshots if callable(self.snapshots) else _import(self.snapshots, self.name)
 
     def provides_of(self, parameters: Parameters) -> dict[str, str]:
         return dict(_given(self.provides, parameters))
