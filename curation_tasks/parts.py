@@ -87,6 +87,7 @@ class Part:
         libraries: Distributions whose version decides the output; their versions enter the key. May depend on the parameters.
         releases_gil: True when the work is done in compiled code, so that threads serve as well as processes.
         example: Parameters for documentation and for the contract tests.
+        notes: Lines that `curate plan` prints below the stages: what the parameters amount to. May depend on the parameters.
     """
 
     kind: ClassVar[str] = "part"
@@ -99,6 +100,7 @@ class Part:
     libraries: Names = ()
     releases_gil: bool = True
     example: Mapping[str, Any] = field(default_factory=dict)
+    notes: Names = ()
 
     def load(self) -> Callable:
         """The implementation. Imports the engine it needs.
@@ -112,6 +114,9 @@ class Part:
 
     def library_names(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(sorted(_given(self.libraries, parameters)))
+
+    def notes_of(self, parameters: Parameters) -> tuple[str, ...]:
+        return tuple(_given(self.notes, parameters))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,12 +249,14 @@ class ReductionPart(Part):
     Attributes:
         reads: Columns that must be there.
         rejects: Reasons that its decisions may give.
+        indexes: True when it compares with ``context.earlier`` and writes ``context.index``.
     """
 
     kind: ClassVar[str] = "reduction"
 
     reads: Names = ("text",)
     rejects: Names = ()
+    indexes: bool = False
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(_given(self.reads, parameters))
