@@ -6,11 +6,11 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import BaseOperator
 
 from curation_airflow.exit_codes import exit_code, normalized
 from curation_airflow.stage_output import StageOutput
@@ -55,18 +55,13 @@ class StageOperator(StageTask, BaseOperator):
 
     The result, ``{"manifest", "key", "digest", "stage", "counts", "reused"}``, is the task's XCom; the tasks of the next
     stages take the manifests of their inputs from there.
-
-    Args:
-        call: The stage.
-        datasets: For a publish task: stage that made the dataset → asset that stands for it.
     """
 
     ui_color = "#e8f4ea"
 
-    def __init__(self, *, call: StageCall, datasets: Mapping[str, Asset] | None = None, **arguments: Any):
-        super().__init__(outlets=list((datasets or {}).values()), **arguments)
-        self.call = call
-        self.datasets = dict(datasets or {})
+    # Airflow wants each operator to have an initializer of its own.
+    def __init__(self, *, call: StageCall, **arguments: Any):
+        super().__init__(call=call, **arguments)
         self.process: StageProcess | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -79,6 +74,7 @@ class StageOperator(StageTask, BaseOperator):
             AirflowFailException: Trying again cannot help.
             AirflowException: It may.
         """
+        self.skip_when_not_needed(context)
         inputs = self.stage_inputs(context)
         argv = self.stage_argv(context, inputs)
         self.log.info("%s", shlex.join(argv))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from curation_airflow.exit_codes import ExitCode, may_retry
 from curation_airflow.snapshots import chosen_snapshot
@@ -24,16 +24,38 @@ _RESULT_FIELDS = ("manifest", "key", "digest", "counts", "reused")
 
 
 class StageTask:
-    """Mixed into the operators of stages. They set ``call`` and ``datasets``.
+    """Mixed into the operators of stages.
 
-    Attributes:
+    Args:
         call: The stage. Its inputs are filled in from the XComs of the tasks of that name, and for resolve the snapshot
             and the limit from the run.
         datasets: For a publish task: stage that made the dataset → asset that stands for it.
+        only_for: The last stages of a run for which this one is needed; the task skips itself in a run that ends before it.
+        known_snapshots: For resolve: the ids of the catalogue, of which the run must name one; empty when there is none.
+        parameters: For resolve: parameters that the run may set → their values when it does not.
+        **arguments: Of the operator that this is mixed into.
     """
 
-    call: StageCall
-    datasets: dict[str, Asset]
+    def __init__(
+        self,
+        *,
+        call: StageCall,
+        datasets: Mapping[str, Asset] | None = None,
+        only_for: Sequence[str] = (),
+        known_snapshots: Sequence[str] = (),
+        parameters: Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ):
+        super().__init__(outlets=list((datasets or {}).values()), **arguments)
+        self.call = call
+        self.only_for, self.known_snapshots, self.parameters = tuple(only_for), tuple(known_snapshots), dict(parameters or {})
+        self.datasets = dict(datasets or {})
+
+    def skip_when_not_needed(self, context: Context) -> None:
+        """Skips the task in a run that ends with a stage which does not need this one."""
+        last = context["params"].get("last_stage")
+        if last and self.only_for and last not in self.only_for:
+            raise AirflowSkipException(f"this run ends with stage {last!r}, which does not need {self.call.stage!r}")
 
     def stage_inputs(self, context: Context) -> dict[str, dict[str, Any]]:
         """Stage → its result, for all stages that this one reads."""
@@ -47,7 +69,11 @@ class StageTask:
         """``curate stage …``"""
         if self.call.stage != RESOLVE:
             return replace(self.call, inputs={name: result["manifest"] for name, result in inputs.items()}).argv()
-        return replace(self.call, snapshot=self.snapshot(context), limit=context["params"].get("limit")).argv()
+        parameters = context["params"]
+        changed = {name: parameters[name] for name, default in self.parameters.items() if parameters.get(name, default) != default}
+        # JSON is YAML, which is what --set reads.
+        overrides = {name: json.dumps(value) for name, value in changed.items()}
+        return replace(self.call, snapshot=self.snapshot(context), limit=parameters.get("limit"), overrides=overrides).argv()
 
     def snapshot(self, context: Context) -> str:
         """The snapshot of the run.
@@ -55,7 +81,8 @@ class StageTask:
         From the context, not from a template: a template would render a missing snapshot as the word None.
         """
         try:
-            return chosen_snapshot(getattr(context["dag_run"], "partition_key", None), context["params"].get("snapshot"))
+            key = getattr(context["dag_run"], "partition_key", None)
+            return chosen_snapshot(key, context["params"].get("snapshot"), self.known_snapshots)
         except ConfigError as error:
             raise AirflowFailException(str(error)) from None
 
