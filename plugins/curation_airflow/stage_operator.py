@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from curation_airflow.exit_codes import exit_code, may_retry, normalized
 from curation_airflow.snapshots import chosen_snapshot
@@ -41,13 +41,26 @@ class StageOperator(BaseOperator):
         call: The stage. Its inputs are filled in from the XComs of the tasks of that name, and for resolve the snapshot
             and the limit from the run.
         datasets: For a publish task: stage that made the dataset → asset that stands for it.
+        only_for: The last stages of a run for which this one is needed; the task skips itself in a run that ends before it.
+        known_snapshots: For resolve: the ids of the catalogue, of which the run must name one; empty when there is none.
+        parameters: For resolve: parameters that the run may set → their values when it does not.
     """
 
     ui_color = "#e8f4ea"
 
-    def __init__(self, *, call: StageCall, datasets: Mapping[str, Asset] | None = None, **arguments: Any):
+    def __init__(
+        self,
+        *,
+        call: StageCall,
+        datasets: Mapping[str, Asset] | None = None,
+        only_for: Sequence[str] = (),
+        known_snapshots: Sequence[str] = (),
+        parameters: Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ):
         super().__init__(outlets=list((datasets or {}).values()), **arguments)
         self.call = call
+        self.only_for, self.known_snapshots, self.parameters = tuple(only_for), tuple(known_snapshots), dict(parameters or {})
         self.datasets = dict(datasets or {})
         self.process: StageProcess | None = None
 
@@ -61,6 +74,9 @@ class StageOperator(BaseOperator):
             AirflowFailException: Trying again cannot help.
             AirflowException: It may.
         """
+        last = context["params"].get("last_stage")
+        if last and self.only_for and last not in self.only_for:
+            raise AirflowSkipException(f"this run ends with stage {last!r}, which does not need {self.call.stage!r}")
         inputs = self._inputs(context)
         argv = self._argv(context, inputs)
         self.log.info("%s", shlex.join(argv))
@@ -93,10 +109,14 @@ class StageOperator(BaseOperator):
         parameters = context["params"]
         try:
             # From the context, not from a template: a template would render the missing snapshot as the word None.
-            snapshot = chosen_snapshot(getattr(context["dag_run"], "partition_key", None), parameters.get("snapshot"))
+            key = getattr(context["dag_run"], "partition_key", None)
+            snapshot = chosen_snapshot(key, parameters.get("snapshot"), self.known_snapshots)
         except ConfigError as error:
             raise AirflowFailException(str(error)) from None
-        return replace(self.call, snapshot=snapshot, limit=parameters.get("limit")).argv()
+        changed = {name: parameters[name] for name, default in self.parameters.items() if parameters.get(name, default) != default}
+        # JSON is YAML, which is what --set reads.
+        overrides = {name: json.dumps(value) for name, value in changed.items()}
+        return replace(self.call, snapshot=snapshot, limit=parameters.get("limit"), overrides=overrides).argv()
 
     def _failure(self, code: int, error: str, context: Context) -> AirflowException:
         meaning = exit_code(code)
