@@ -26,8 +26,8 @@ COUNTED = (
 )  # fmt: skip
 _COUNTED = phrase_table([word for plural in COUNTED for word in (plural, plural[:-1])])
 _UPPERCASE, _DIGIT, _ALPHANUMERIC = 1, 2, 4
-#: Code points with classes of their own: beyond lie ideographs, which are letters without case.
-_CLASSED = 0x20000
+#: Code points that may be letters or digits: beyond lie private use, variation selectors and tags.
+CLASSED = 0x40000
 _NO_LIMIT = 2**62
 
 
@@ -79,9 +79,9 @@ def refinedweb_lines(texts: pa.Array, rules: RefinedWebRules) -> tuple[pa.Array,
 
 @cache
 def _classes() -> np.ndarray:
-    """uint8, shape (0x20000,): the classes of each code point, as Python's ``str`` has them."""
-    classes = np.zeros(_CLASSED, np.uint8)
-    for code in range(_CLASSED):
+    """uint8, shape (0x40000,): the classes of each code point, as Python's ``str`` has them."""
+    classes = np.zeros(CLASSED, np.uint8)
+    for code in range(CLASSED):
         character = chr(code)
         classes[code] = character.isupper() * _UPPERCASE | character.isdigit() * _DIGIT | character.isalnum() * _ALPHANUMERIC
     return classes
@@ -90,7 +90,7 @@ def _classes() -> np.ndarray:
 @inlined
 def _class_of(data, at, width, end, classes):
     code = decode(data, at, width, end)
-    return np.int64(classes[code]) if code < _CLASSED else _ALPHANUMERIC
+    return np.int64(classes[code]) if code < CLASSED else 0
 
 
 @inlined

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from curation_tasks.cleaning.line_parameters import LinesParameters
 from curation_tasks.cleaning.lines import lines
+from curation_tasks.kernels.refinedweb_lines import CLASSED
 from curation_tasks.testing import check_operation, context_for, documents
 
 POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
@@ -196,6 +197,10 @@ def test_refinedweb_is_the_rules_as_they_are_written_down(batch):
         assert row["refinedweb_removed_word_count"] == lost_words
         assert row["refinedweb_removed_word_ratio"] == lost_words / max(total, 1)
         assert row["refinedweb_removed_character_count"] == len(old or "") - len(text)
+
+
+def test_no_letter_lies_beyond_the_table_of_classes():
+    assert not any(chr(code).isalnum() for code in range(CLASSED, 0x110000))
 
 
 def test_a_document_that_loses_much_is_rejected_and_keeps_its_text():
