@@ -44,6 +44,28 @@ def text_hashes(texts: pa.Array) -> np.ndarray:
     return np.frombuffer(digests, ">u8").reshape(-1, 2).astype(np.uint64)
 
 
+def hashed_uniform(doc_ids: pa.Array, seed: int) -> np.ndarray:
+    """A number of [0, 1) for each document that depends on its identity and the seed alone.
+
+    What a random generator would draw, but the same whatever the batches, workers and retries: for samples, shuffles and
+    keeping by chance. Numbers of two seeds are independent. ``hashed_uniform(ids, seed) < share`` keeps that share, and a
+    larger share keeps all that a smaller one keeps.
+
+    Args:
+        doc_ids: string or large_string, shape (rows,); sliced or not. A null counts as the empty string.
+        seed: 0 to 2⁶⁴ - 1.
+
+    Returns:
+        float64, shape (rows,): the upper 53 bits of XXH3-64 over 2⁵³.
+    """
+    if doc_ids.null_count:
+        doc_ids = pc.fill_null(doc_ids, "")
+    offsets, data = string_buffers(doc_ids)
+    view, digest = memoryview(data), xxhash.xxh3_64_intdigest
+    hashes = np.array([digest(view[start:end], seed) for start, end in pairwise(offsets.tolist())], np.uint64)
+    return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
 def normalize(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
     """The texts as they are compared.
 

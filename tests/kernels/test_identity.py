@@ -7,7 +7,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.kernels.identity import document_ids, normalize, text_hashes
+from curation_tasks.kernels.identity import document_ids, hashed_uniform, normalize, text_hashes
 
 
 def hexadecimal(hashes):
@@ -77,3 +77,21 @@ def test_document_ids_depend_on_path_and_ordinal_only():
 )
 def test_document_ids_never_change(path, ordinal, identity):
     assert document_ids(path, ordinal, 1).to_pylist() == [identity]
+
+
+@given(ids=st.lists(st.none() | st.text()), start=st.integers(0, 5), kind=st.sampled_from([pa.string(), pa.large_string()]))
+def test_numbers_depend_on_identity_and_seed_alone(ids, start, kind):
+    found = hashed_uniform(pa.array(ids, kind).slice(start), 7)
+    assert found.dtype == np.float64
+    assert found.tolist() == [(xxhash.xxh3_64_intdigest((name or "").encode(), 7) >> 11) / 2**53 for name in ids[start:]]
+
+
+def test_numbers_are_uniform_and_independent_of_those_of_another_seed():
+    ids = document_ids("shard", 0, 20_000)
+    first, second = hashed_uniform(ids, 0), hashed_uniform(ids, 1)
+    for numbers in (first, second):
+        assert numbers.min() >= 0
+        assert numbers.max() < 1
+        # Kolmogorov-Smirnov: a distance beyond 2 / sqrt(n) has a probability of 0.0007.
+        assert np.abs(np.sort(numbers) - np.arange(20_000) / 20_000).max() < 2 / np.sqrt(20_000)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
