@@ -78,7 +78,7 @@ class PlannedStage:
         options: dict[str, Any] = {"ledger_text": self.spec.ledger_text}
         if self.kind == "source":
             options["max_quarantined_ratio"] = self.spec.max_quarantined_ratio
-        if self.kind in ("compact", "publish"):
+        if self.kind in ("blend", "compact", "publish"):
             options |= getattr(self.spec, self.kind).model_dump(mode="json")
         return {
             "id": self.id,
