@@ -24,6 +24,8 @@ from curation_tasks.errors import ConfigError, did_you_mean
 RESOLVE = "resolve"
 #: The snapshot of pipelines without partitions.
 ALL = "all"
+#: The schedule of a pipeline that follows the pipelines whose datasets it reads.
+INPUTS = "inputs"
 #: Parameters of every run; a pipeline declares none of these names.
 RUN_PARAMETERS = ("snapshot", "limit", "last_stage")
 #: How the snapshots of date partitions are written.
@@ -195,6 +197,10 @@ class PipelineSpec(_Model):
     owner: str = "curation"
     tags: tuple[str, ...] = ()
     partitions: Partitions = Field(Partitions(), description="In short: `none`, `snapshot`, `day` or `month`.")
+    schedule: str | None = Field(
+        None,
+        description="When runs start besides those of `partitions`: `inputs`, when the published datasets that it reads are new; or cron.",
+    )
     parameters: Mapping[ParameterName, RunParameter] = Field(
         default_factory=dict, description="Parameters that a run may override: name → `STAGE.OPERATION.PARAMETER`."
     )
@@ -213,6 +219,16 @@ class PipelineSpec(_Model):
         if not isinstance(value, Mapping):
             return value
         return {name: {"sets": item} if isinstance(item, str) else item for name, item in value.items()}
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.schedule in (None, INPUTS):
+            return self
+        if self.partitions.by != "none":
+            raise ValueError("a cron `schedule` belongs to a pipeline without partitions; `partitions` have a schedule of their own")
+        if len(self.schedule.split()) != 5 and not self.schedule.startswith("@"):
+            raise ValueError(f"`schedule` is `{INPUTS}` or five cron fields as `0 6 * * 1`, got {self.schedule!r}")
+        return self
 
     @model_validator(mode="after")
     def _parameters_are_free(self) -> Self:
