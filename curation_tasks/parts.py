@@ -104,6 +104,7 @@ class Part:
         libraries: Distributions whose version decides the output; their versions enter the key. May depend on the parameters.
         releases_gil: True when the work is done in compiled code, so that threads serve as well as processes.
         example: Parameters for documentation and for the contract tests.
+        notes: Lines that `curate plan` prints below the stages: what the parameters amount to. May depend on the parameters.
     """
 
     kind: ClassVar[str] = "part"
@@ -116,6 +117,7 @@ class Part:
     libraries: Names = ()
     releases_gil: bool = True
     example: Mapping[str, Any] = field(default_factory=dict)
+    notes: Names = ()
 
     def load(self) -> Callable:
         """The implementation. Imports the engine it needs.
@@ -129,6 +131,9 @@ class Part:
 
     def library_names(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(sorted(_given(self.libraries, parameters)))
+
+    def notes_of(self, parameters: Parameters) -> tuple[str, ...]:
+        return tuple(_given(self.notes, parameters))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +201,21 @@ class SourceUnit:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What a source publishes at once: a crawl, a dump, a month.
+
+    Attributes:
+        id: Its name, which stands in paths.
+        date: The day (UTC) that it stands for, YYYY-MM-DD: the order of snapshots, and what backfills select by.
+        available: Since when it is complete, an ISO time with its zone; "" for as long as it has been listed.
+    """
+
+    id: str
+    date: str
+    available: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourcePart(Part):
     """Where documents come from.
@@ -209,6 +229,8 @@ class SourcePart(Part):
 
     Attributes:
         units: ``module:function`` or the function itself.
+        snapshots: ``module:function`` or the function itself, ``function(parameters) -> list[Snapshot]``: asks the origin what it
+            publishes. Called by discovery; None for sources without snapshots of their own.
         provides: Columns besides those that every document has.
         rejects: Reasons that it may give.
     """
@@ -216,11 +238,16 @@ class SourcePart(Part):
     kind: ClassVar[str] = "source"
 
     units: str | Callable
+    snapshots: str | Callable | None = None
     provides: Columns = field(default_factory=dict)
     rejects: Names = ()
 
     def load_units(self) -> Callable[[Parameters, str], list[SourceUnit]]:
         return self.units if callable(self.units) else _import(self.units, self.name)
+
+    def load_snapshots(self) -> Callable[[Parameters], list[Snapshot]]:
+        assert self.snapshots is not None, f"the source {self.name!r} publishes no snapshots"
+        return self.snapshots if callable(self.snapshots) else _import(self.snapshots, self.name)
 
     def provides_of(self, parameters: Parameters) -> dict[str, str]:
         return dict(_given(self.provides, parameters))
@@ -239,12 +266,14 @@ class ReductionPart(Part):
     Attributes:
         reads: Columns that must be there.
         rejects: Reasons that its decisions may give.
+        indexes: True when it compares with ``context.earlier`` and writes ``context.index``.
     """
 
     kind: ClassVar[str] = "reduction"
 
     reads: Names = ("text",)
     rejects: Names = ()
+    indexes: bool = False
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(_given(self.reads, parameters))

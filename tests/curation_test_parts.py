@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
-from curation_tasks.parts import ExportPart, FilePath, OperationPart, Parameters, SourcePart, SourceUnit, operation
+from curation_tasks.parts import ExportPart, FilePath, OperationPart, Parameters, Snapshot, SourcePart, SourceUnit, operation
 from curation_tasks.schema import reject, with_columns
 
 
@@ -47,6 +47,21 @@ LINES = SourcePart(
     parameters=LinesParameters,
     implementation=read_lines,
     units=list_lines,
+    provides={"url": "string"},
+)
+
+
+class CrawlParameters(LinesParameters):
+    listed: tuple[str, ...] = ()
+
+
+CRAWLS = SourcePart(
+    name="test.crawls",
+    summary="Generated lines of a crawl; `listed` holds `id date [available]`.",
+    parameters=CrawlParameters,
+    implementation=read_lines,
+    units=list_lines,
+    snapshots=lambda parameters: [Snapshot(*line.split()) for line in parameters.listed],
     provides={"url": "string"},
 )
 
