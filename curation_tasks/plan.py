@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from curation_tasks.catalog import Catalog, load_catalog
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart
+from curation_tasks.functions import check_function
+from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart, function_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
 from curation_tasks.spec import INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
@@ -334,6 +335,8 @@ def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin
     except ValidationError as error:
         prefix = (*location, "operations", index, call.use) if stage.kind == "operations" else (*location, "parameters")
         raise validation_error(error, origin, prefix, part.parameters) from None
+    for name in function_parameters(parameters):
+        check_function(name, origin.where((*location, *place)))
     return PlannedCall(call.use, part, parameters)
 
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from curation_tasks.cleaning.line_parameters import LinesParameters
 from curation_tasks.parts import OperationPart, Parameters
 
 
@@ -56,6 +57,17 @@ class UnicodeParameters(Parameters):
 
 
 PARTS = (
+    OperationPart(
+        name="cleaning.lines",
+        summary="Removes lines by the rules of C4 or RefinedWeb, and counts what it removed",
+        parameters=LinesParameters,
+        implementation="curation_tasks.cleaning.lines:lines",
+        rewrites=("text",),
+        adds=lambda parameters: parameters.columns(),
+        rejects=lambda parameters: parameters.reasons(),
+        thresholds=lambda parameters: parameters.thresholds(),
+        example={"rules": "c4", "max_removed_word_ratio": 0.5},
+    ),
     OperationPart(
         name="cleaning.quotes",
         summary="Curly quotation marks become straight ones",

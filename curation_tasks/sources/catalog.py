@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from curation_tasks.errors import did_you_mean
 from curation_tasks.parts import Parameters, SourcePart
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
-from curation_tasks.sources.builder import Download, UrlDownloader, source_from_builder
+from curation_tasks.sources.builder import source_from_builder
+from curation_tasks.sources.download import Download, UrlDownloader
 
 Patterns = Annotated[
     tuple[str, ...],
@@ -150,7 +151,8 @@ class TinyStoriesParameters(Parameters):
 
 
 def _tinystories_downloads(parameters: TinyStoriesParameters, snapshot: str) -> list[Download]:
-    return [Download(url.replace("{snapshot}", snapshot), parameters.bytes, parameters.sha256) for url in parameters.url]
+    digest = f"sha256:{parameters.sha256}" if parameters.sha256 else None
+    return [Download(url.replace("{snapshot}", snapshot), parameters.bytes, digest) for url in parameters.url]
 
 
 class PublishedParameters(Parameters):

@@ -25,7 +25,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from curation_airflow.catalogue import known_snapshots
 from curation_airflow.runbook import pipeline_runbook, stage_note
 from curation_airflow.settings import REPOSITORY
-from curation_airflow.stage_operator import StageOperator
+from curation_airflow.stage_operator import stage_operator, stage_runner
 from curation_airflow.timetables import SnapshotTimetable
 from curation_tasks.errors import ConfigError
 from curation_tasks.parts import Snapshot
@@ -81,6 +81,7 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
         root: The storage root.
     """
     spec = planned.spec
+    operator = stage_operator()
     snapshots = known_snapshots(root, spec.name) if planned.snapshot_source else ()
     schedule = _schedule(planned, snapshots)
     with DAG(
@@ -92,21 +93,21 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
         is_paused_upon_creation=None if schedule is None else True,
         catchup=False,
         max_active_runs=1,
-        # A stage takes all cores and the memory that it was given: two at once would share them.
-        max_active_tasks=1,
+        # A process takes all cores and the memory of its machine: two at once would share them. Pods have their own.
+        max_active_tasks=1 if stage_runner() == "process" else 16,
         params=_params(planned, [item.id for item in snapshots]),
         tags=sorted({"curation", *spec.tags}),
         default_args=DEFAULT_ARGUMENTS | {"owner": spec.owner},
     ) as dag:
-        tasks: dict[str, StageOperator] = {}
+        tasks: dict[str, BaseOperator] = {}
         for call in planned.calls(pipeline_file, ALL, root):
             stage = planned.by_id.get(call.stage)
             if stage is None:
                 note = "Freezes the pipeline, its files and the listing of its sources: everything that decides the output."
                 known = tuple(item.id for item in snapshots)
-                tasks[RESOLVE] = StageOperator(task_id=RESOLVE, call=call, known_snapshots=known, parameters=_targets(planned), doc_md=note)
+                tasks[RESOLVE] = operator(task_id=RESOLVE, call=call, known_snapshots=known, parameters=_targets(planned), doc_md=note)
                 continue
-            task = StageOperator(
+            task = operator(
                 task_id=stage.id, call=call, datasets=_assets(spec, stage), only_for=_later(planned, stage.id), doc_md=stage_note(stage)
             )
             # Also on resolve, whose manifest each stage reads; Airflow draws the direct way only when there is no other.
