@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.lines import LINE_FEEDS, characters, copy, scan_line, strip
+from curation_tasks.kernels.line_scan import LINE_FEEDS, characters, copy, scan_line, strip
 from curation_tasks.kernels.phrases import PHRASES, has_phrase_at, lower, phrase_table
 from curation_tasks.kernels.utf8 import decode, string_array, text_buffers, width_of
 

@@ -110,7 +110,7 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
     planned = plan(override(load_pipeline(request.pipeline_file), request.overrides))
     snapshot = planned.spec.check_snapshot(request.snapshot)
     started = time.perf_counter()
-    units = resolve.list_units(planned, snapshot)
+    units = resolve.list_units(planned, snapshot, request.root)
     base = str(Path(request.pipeline_file).parent)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
     frozen = resolve.resolved_content(planned, snapshot, request.limit, units, files)
@@ -292,6 +292,19 @@ class _Stage:
         items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
         return self._units(client, documents.apply_decisions, items, self._work(self.schema))
 
+    def _run_blend(self, client: Client) -> list[dict[str, Any]]:
+        ratios = blend_ratios(self.spec["options"], {name: parent.counts for name, parent in self.parents.items()})
+        self.schema = _common_schema(self._datasets())
+        items = []
+        for name, parent in self.parents.items():
+            shards = self._shard_items([parent.dataset()])
+            items += [item | {"index": len(items) + item["index"], "ratio": ratios[name]} for item in shards]
+        seed = self.spec["options"]["seed"]
+        work = dataclasses.replace(self._work(self.schema), ledger_text=False)
+        return run_units(
+            client, self.folder, "unit", documents.sample_shard, items, (work, seed), progress=self.around.progress, order=self.around.order
+        )
+
     def _run_compact(self, client: Client) -> list[dict[str, Any]]:
         parents = self._datasets()
         self.schema = _common_schema(parents)
@@ -423,6 +436,33 @@ class _Stage:
 def _common_schema(datasets: Sequence[Dataset]) -> dict[str, str]:
     first, *others = [dataset.schema for dataset in datasets]
     return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
+
+
+def blend_ratios(options: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    """The share of each input's documents that a blend takes, at most 1.
+
+    Args:
+        options: Of the stage, see ``curation_tasks.spec.Blend``.
+        counts: Input → counts of its manifest.
+
+    Raises:
+        InputError: An input is empty, or the blend is to be larger than the inputs allow without taking a document twice.
+    """
+    unit, weights = options["unit"], options["weights"]
+    sizes = {name: counts[name][unit] for name in counts}
+    for name, size in sizes.items():
+        if size == 0:
+            raise InputError(f"the input {name!r} of the blend has no documents", remedy="leave it out of `weights`, or loosen its filters")
+    total = sum(weights.values())
+    largest, limiting = min((sizes[name] * total / weights[name], name) for name in sizes)
+    wanted = options["size"] or largest
+    if wanted > largest:
+        raise InputError(
+            f"a blend of {wanted:,} {unit} would take documents of {limiting!r} more than once",
+            expected=f"`size` of at most {int(largest):,}, which takes all of {limiting!r}",
+            remedy=f"lower `size` or the weight of {limiting!r}, or add more of it",
+        )
+    return {name: min(1.0, wanted * weights[name] / total / sizes[name]) for name in sizes}
 
 
 def _first_samples(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
