@@ -27,10 +27,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.errors import InputError
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
 from curation_tasks.kernels.fasttext_features import hidden_vector, next_word
 from curation_tasks.kernels.fasttext_model import HIERARCHICAL, SOFTMAX, Codes, FastTextModel, Grams, Output, Vocabulary
-from curation_tasks.kernels.utf8 import text_buffers
 
 #: Features gathered before their rows are added.
 _GATHERED = 16_384
@@ -74,7 +73,7 @@ def predict(model: FastTextModel, data: np.ndarray, starts: np.ndarray, ends: np
     labels = np.full((len(starts), k), -1, np.int32)
     scores = np.zeros((len(starts), k), np.float32)
     features = np.zeros(len(starts), np.int64)
-    starts, ends = (_frozen(np.ascontiguousarray(array, np.int64)) for array in (starts, ends))
+    starts, ends = (positions(array) for array in (starts, ends))
     _predict(
         data, starts, ends, model.data, model.vocabulary, model.grams, model.codes, model.matrix, model.output, labels, scores, features
     )
@@ -93,26 +92,23 @@ def label_scores(model: FastTextModel, data: np.ndarray, starts: np.ndarray, end
     return np.where(found.labels == model.labels.index(label), found.scores, np.float32(0)).sum(axis=1, dtype=np.float32)
 
 
-def plain_lines(texts: pa.Array) -> pa.Array:
+def plain_lines(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
     """Texts as one line each, as the model sees them: words joined by single spaces, without the words that are left out.
 
     What fastText is given where it is trained or asked itself.
 
+    Args:
+        data: uint8: UTF-8.
+        starts: int64, shape (texts,): where each begins.
+        ends: int64, shape (texts,): where it ends.
+
     Returns:
-        large_string, shape (rows,); a null becomes the empty line.
+        large_string, shape (texts,).
     """
-    offsets, data = text_buffers(texts)
-    begin = offsets[0]
-    lines = np.empty(offsets[-1] - begin + len(texts), np.uint8)
-    line_offsets = np.zeros(len(texts) + 1, np.int64)
-    _write_lines(data, offsets, lines, line_offsets)
-    return pa.Array.from_buffers(pa.large_string(), len(texts), [None, pa.py_buffer(line_offsets), pa.py_buffer(lines[: line_offsets[-1]])])
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    lines = np.empty(int((ends - starts).sum()), np.uint8)
+    offsets = np.zeros(len(starts) + 1, np.int64)
+    _write_lines(data, *(positions(array) for array in (starts, ends)), lines, offsets)
+    return pa.Array.from_buffers(pa.large_string(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(lines[: offsets[-1]])])
 
 
 @inlined
@@ -121,6 +117,12 @@ def _dot(matrix, row, hidden):
     for column in range(hidden.shape[0]):
         product += matrix[row, column] * hidden[column]
     return product
+
+
+@inlined
+def _exponential(value):
+    """Taken in 64 bits: libraries of mathematics differ in the last bit, and not in the last of 32."""
+    return np.float32(math.exp(np.float64(value)))
 
 
 @inlined
@@ -159,7 +161,7 @@ def _best_of_tree(hidden, matrix, left, right, nodes, node_scores, labels, score
         if product != product:
             labels[0], scores[0] = 0, product
             return
-        chance = np.float32(1.0 / np.float64(np.float32(1) + np.float32(math.exp(-product))))
+        chance = np.float32(1.0 / np.float64(np.float32(1) + _exponential(-product)))
         nodes[depth], node_scores[depth] = right[node], score + _logarithm(chance)
         nodes[depth + 1], node_scores[depth + 1] = left[node], score + _logarithm(np.float32(1) - chance)
         depth += 2
@@ -176,7 +178,7 @@ def _sigmoid(value):
         return np.float32(1)
     step = np.int64((value + np.float32(_SIGMOID_BOUND)) * np.float32(_SIGMOID_STEPS) / np.float32(_SIGMOID_BOUND) / np.float32(2))
     place = np.float32(np.float32(step * 2 * _SIGMOID_BOUND) / np.float32(_SIGMOID_STEPS) - np.float32(_SIGMOID_BOUND))
-    return np.float32(1.0 / (1.0 + np.float64(np.float32(math.exp(-place)))))
+    return np.float32(1.0 / (1.0 + np.float64(_exponential(-place))))
 
 
 @inlined
@@ -189,7 +191,7 @@ def _best_of_rows(hidden, matrix, softmax, values, labels, scores):
     if softmax:
         total = np.float32(0)
         for label in range(matrix.shape[0]):
-            values[label] = np.float32(math.exp(values[label] - highest))
+            values[label] = _exponential(values[label] - highest)
             total += values[label]
         for label in range(matrix.shape[0]):
             values[label] /= total
@@ -244,16 +246,16 @@ def _predict(data, starts, ends, file, vocabulary, grams, codes, matrix, output,
             _best_of_rows(hidden, classifier, output.loss == SOFTMAX, values, labels[row], scores[row])
         for k in range(labels.shape[1]):
             if labels[row, k] >= 0:
-                scores[row, k] = min(np.float32(math.exp(scores[row, k])), np.float32(1))
+                scores[row, k] = min(_exponential(scores[row, k]), np.float32(1))
 
 
-@kernel(f"void({BYTES}, {OFFSETS}, uint8[::1], int64[::1])")
-def _write_lines(data, offsets, lines, line_offsets):
+@kernel(f"void({BYTES}, {OFFSETS}, {OFFSETS}, uint8[::1], int64[::1])")
+def _write_lines(data, starts, ends, lines, offsets):
     out = 0
-    for row in range(offsets.shape[0] - 1):
-        at, end, first = offsets[row], offsets[row + 1], True
+    for row in range(starts.shape[0]):
+        at, first = starts[row], True
         while True:
-            start, at = next_word(data, at, end)
+            start, at = next_word(data, at, ends[row])
             if start == at:
                 break
             if not first:
@@ -263,4 +265,4 @@ def _write_lines(data, offsets, lines, line_offsets):
             for k in range(start, at):
                 lines[out] = data[k]
                 out += 1
-        line_offsets[row + 1] = out
+        offsets[row + 1] = out

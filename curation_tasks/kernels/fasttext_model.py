@@ -36,6 +36,9 @@ HIERARCHICAL, NEGATIVE_SAMPLING, SOFTMAX, ONE_VS_ALL = 1, 2, 3, 4
 LABEL_PREFIX = "__label__"
 _END_OF_LINE = b"</s>"
 _CENTROIDS = 256
+_LONGEST_GRAM = 64
+#: fastText's weight of a node of the Huffman tree that is not there yet.
+_HEAVIEST = 10**15
 
 
 class Vocabulary(NamedTuple):
@@ -192,8 +195,13 @@ def _read(path: str, data: np.ndarray) -> FastTextModel:
     longest = 0 if version == 11 else max(0, settings["longest"])
     dimensions, buckets = settings["dimensions"], settings["buckets"]
     vocabulary, label_starts, label_counts, pruned = _read_dictionary(reader)
-    if dimensions < 1 or buckets < 0 or (buckets == 0 and (longest > 0 or settings["word_grams"] > 1)):
-        raise _FormatError("the settings in the fastText model contradict each other")
+    if (
+        max(longest, settings["word_grams"]) > _LONGEST_GRAM
+        or dimensions < 1
+        or buckets < 0
+        or (buckets == 0 and (longest > 0 or settings["word_grams"] > 1))
+    ):
+        raise _FormatError("the settings in the fastText model are out of bounds or contradict each other")
 
     (quantized,) = reader.values("?")
     rows, codes, matrix = _read_matrix(reader, quantized, dimensions, DECODED_BYTES)
@@ -362,7 +370,9 @@ def _no_codes() -> Codes:
 def _huffman_tree(counts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Children of each node of the tree over labels sorted by falling count, built as fastText does: ties take the newer node."""
     labels = len(counts)
-    weights = [*counts, *[10**15] * (labels - 1)]
+    if min(counts) < 0 or max(counts) >= _HEAVIEST:
+        raise _FormatError("the labels of the fastText model have impossible counts")
+    weights = [*counts, *[_HEAVIEST] * (labels - 1)]
     left, right = np.full(2 * labels - 1, -1, np.int32), np.full(2 * labels - 1, -1, np.int32)
     leaf, node = labels - 1, labels
     for parent in range(labels, 2 * labels - 1):
