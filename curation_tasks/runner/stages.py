@@ -119,7 +119,7 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
     folder = filesystem.join(filesystem.absolute(request.root), planned.spec.name, snapshot, RESOLVE, key)
     uri = f"{folder}/{MANIFEST_NAME}"
     events = StageEvents(planned.spec.name, snapshot, RESOLVE, key)
-    events.start(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed])
+    events.start(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
     if filesystem.exists(uri):
         known = read_manifest(uri)
         events.complete(known, reused=True)
@@ -183,7 +183,7 @@ class _Stage:
 
     def run(self) -> dict[str, Any]:
         events = StageEvents(self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.key)
-        events.start(list(self.parents.values()), self._source_units() if self.kind == "source" else ())
+        events.start(list(self.parents.values()), self._source_units() if events.enabled and self.kind == "source" else ())
         try:
             manifest, result = self._run(events)
         except BaseException as error:
