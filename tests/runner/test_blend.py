@@ -11,6 +11,7 @@ from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import InputError
 from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.funnel import funnel, imbalances
+from curation_tasks.lineage.graph import draw, lineage_graph
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_manifest
 from curation_tasks.plan import plan
@@ -146,3 +147,16 @@ def test_what_is_published_is_a_snapshot_to_discover(producers, tmp_path):
     found = discover(plan(parse_pipeline(BLEND)), str(tmp_path / "data"))
     assert [item.id for item in found.snapshots] == ["s1"]
     assert Path(found.uri).exists()
+
+
+def test_lineage_reaches_the_source_files_of_other_pipelines(producers, run, tmp_path):
+    outcomes = run(BLEND)
+    nodes = lineage_graph(read_manifest(outcomes["publish"]["manifest"]))
+    assert [(node.pipeline, node.stage) for node in nodes.values()] == [
+        ("one", "lines-one"), ("mix", "first"), ("two", "lines-two"), ("mix", "second"), ("mix", "mixed"), ("mix", "publish"),
+    ]  # fmt: skip
+    assert len(nodes[producers[0]["lines-one"]["manifest"]].files) == 3
+    assert nodes[outcomes["first"]["manifest"]].inputs == [producers[0]["lines-one"]["manifest"]]
+    drawing = draw(nodes)
+    assert drawing == draw(nodes)
+    assert all(name in drawing.decode() for name in ("one/s1: lines-one", "mix/s1: mixed", "3 files", "1,500 documents"))
