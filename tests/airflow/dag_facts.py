@@ -31,9 +31,10 @@ def dag_facts(stored, dag) -> dict:
         "tags": sorted(stored.tags),
         "doc": dag.doc_md,
         "catchup": stored.catchup,
+        "paused": dag.is_paused_upon_creation,
         "max_active_runs": stored.max_active_runs,
         "schedule": type(stored.timetable).__name__,
-        "params": {name: {"value": param.value, "schema": param.schema} for name, param in _params(dag)},
+        "params": {name: {"value": param.value, "schema": param.schema, "description": param.description} for name, param in _params(dag)},
         "tasks": {
             task.task_id: {
                 "owner": task.owner,
