@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.lines import SPLITLINES, characters, copy, scan_line, strip
+from curation_tasks.kernels.line_scan import SPLITLINES, characters, copy, scan_line, strip
 from curation_tasks.kernels.phrases import PHRASES, find_phrases, phrase_table
 from curation_tasks.kernels.utf8 import character_before, decode, string_array, text_buffers
 
