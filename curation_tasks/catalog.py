@@ -18,16 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.parts import (
-    ALLOWED_PACKAGES_VARIABLE,
-    ExportPart,
-    OperationPart,
-    Part,
-    PartKind,
-    ReductionPart,
-    SourcePart,
-    allowed_packages,
-)
+from curation_tasks.functions import require_allowed
+from curation_tasks.parts import ExportPart, OperationPart, Part, PartKind, ReductionPart, SourcePart
 
 ENTRY_POINT_GROUP = "curation_tasks.catalog"
 
@@ -97,14 +89,7 @@ def load_catalog() -> Catalog:
 
 def _by_path(kind: PartKind, use: str, where: str | None) -> Part:
     module_name, _, attribute = use.partition(":")
-    package = module_name.split(".")[0]
-    if package not in allowed_packages():
-        raise ConfigError(
-            f"code of the package {package!r} may not be named by a pipeline file",
-            where=where,
-            expected=f"one of: {', '.join(allowed_packages()) or '(none is allowed)'}",
-            remedy=f"add it to {ALLOWED_PACKAGES_VARIABLE}, or register the part by an entry point of its package",
-        )
+    require_allowed(module_name, where, "part")
     try:
         part = getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:

@@ -64,6 +64,21 @@ class TaskMap(Protocol):
 
 
 @dataclass(frozen=True)
+class EarlierIndex:
+    """The kept documents of an earlier snapshot, or of a named other dataset, as a reduction wrote them down.
+
+    Attributes:
+        snapshot: The name that errors and reports give it.
+        uri: Folder of the index.
+        digest: Of its content, erasures included, as ``resolve`` saw it: it enters the stage's key.
+    """
+
+    snapshot: str
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class ReductionContext(RunContext):
     """A ``RunContext`` with a cluster behind it.
 
@@ -75,11 +90,16 @@ class ReductionContext(RunContext):
         work: URI of a folder for intermediate files, deleted when the stage has committed.
         memory_per_task: Bytes that one task may hold. A retry may be given another number: what is derived from it and
             decides the names or the layout of intermediate files must be settled as an item of a step of its own.
+        earlier: Indexes to compare with, the one whose documents rank first at the front: named other datasets, then earlier
+            snapshots in ascending order. Their documents are kept, always.
+        index: URI of the folder for the index of the documents kept here; "" when none is wanted.
     """
 
     map: TaskMap = None  # type: ignore[assignment]
     work: str = ""
     memory_per_task: int = 2**30
+    earlier: tuple[EarlierIndex, ...] = ()
+    index: str = ""
 
     def partitions_for(self, total_bytes: int) -> int:
         """Number of hash partitions of which one fits a quarter of ``memory_per_task``, at least 1."""

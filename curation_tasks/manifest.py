@@ -181,10 +181,12 @@ class Decisions:
             rows are the documents to remove, sorted by ``row``: ``row`` int64 (position in the shard), ``reason`` string,
             and the fields of ``schema.EVIDENCE_FIELDS``.
         counters: For the manifest.
+        index: Of the index written to ``context.index``: ``{"digest", "documents", "bytes"}``; None when none was.
     """
 
     uris: Sequence[str]
     counters: Mapping[str, int] = field(default_factory=dict)
+    index: Mapping[str, Any] | None = None
 
 
 def values_hash(shards: Iterable[Mapping[str, Any]], ledgers: Iterable[Mapping[str, Any]]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
     from curation_tasks.context import RunContext
 
 
-#: Comma-separated packages below which a pipeline file may name code by a dotted path.
-ALLOWED_PACKAGES_VARIABLE = "CURATE_ALLOWED_PACKAGES"
-
-
-def allowed_packages() -> tuple[str, ...]:
-    return tuple(name.strip() for name in os.environ.get(ALLOWED_PACKAGES_VARIABLE, "").split(",") if name.strip())
-
-
 class Parameters(BaseModel):
     """Base of all parameter models: unknown names are refused, values are frozen, defaults are checked."""
 
@@ -43,36 +34,53 @@ class _FileMarker:
     """Marks a parameter whose value names a file."""
 
 
+class _FunctionMarker:
+    """Marks a parameter whose value names a function of the user's own."""
+
+
 #: A parameter that names a file or a folder (a model, a block list). Its content enters the stage's key, ``resolve``
 #: freezes a copy of it, and the implementation reads it through ``context.local_path(value)``.
 FilePath = Annotated[str, _FileMarker()]
 
 
+#: A parameter that names a function of the user's own (``curation_tasks.functions``). Its code enters the stage's key.
+FunctionPath = Annotated[str, _FunctionMarker()]
+
+
 def file_parameters(parameters: Parameters) -> Iterator[str]:
     """The values of all ``FilePath`` parameters, nested models and lists included, in the order of their fields."""
+    return _marked_parameters(parameters, _FileMarker)
+
+
+def function_parameters(parameters: Parameters) -> Iterator[str]:
+    """The values of all ``FunctionPath`` parameters, nested models and lists included, in the order of their fields."""
+    return _marked_parameters(parameters, _FunctionMarker)
+
+
+def _marked_parameters(parameters: Parameters, marker: type) -> Iterator[str]:
     for name, info in type(parameters).model_fields.items():
         value = getattr(parameters, name)
-        yield from _file_values(value, _is_file(info.metadata, info.annotation))
+        yield from _marked_values(value, marker, _is_marked(info.metadata, info.annotation, marker))
 
 
-def _is_file(metadata: Sequence[Any], annotation: Any) -> bool:
-    if any(isinstance(item, _FileMarker) for item in metadata):
+def _is_marked(metadata: Sequence[Any], annotation: Any, marker: type) -> bool:
+    if any(isinstance(item, marker) for item in metadata):
         return True
-    return any(_is_file(getattr(inner, "__metadata__", ()), inner) for inner in getattr(annotation, "__args__", ()))
+    return any(_is_marked(getattr(inner, "__metadata__", ()), inner, marker) for inner in getattr(annotation, "__args__", ()))
 
 
-def _file_values(value: Any, is_file: bool) -> Iterator[str]:
+def _marked_values(value: Any, marker: type, is_marked: bool) -> Iterator[str]:
     if isinstance(value, Parameters):
-        yield from file_parameters(value)
+        yield from _marked_parameters(value, marker)
     elif isinstance(value, str):
-        if is_file:
+        if is_marked:
             yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _file_values(item, is_file)
+            yield from _marked_values(item, marker, is_marked)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _file_values(item, is_file)
+            yield from _marked_values(item, marker, is_marked)
 
 
 Columns = Mapping[str, str] | Callable[[Any], Mapping[str, str]]
@@ -96,6 +104,7 @@ class Part:
         libraries: Distributions whose version decides the output; their versions enter the key. May depend on the parameters.
         releases_gil: True when the work is done in compiled code, so that threads serve as well as processes.
         example: Parameters for documentation and for the contract tests.
+        notes: Lines that `curate plan` prints below the stages: what the parameters amount to. May depend on the parameters.
     """
 
     kind: ClassVar[str] = "part"
@@ -108,6 +117,7 @@ class Part:
     libraries: Names = ()
     releases_gil: bool = True
     example: Mapping[str, Any] = field(default_factory=dict)
+    notes: Names = ()
 
     def load(self) -> Callable:
         """The implementation. Imports the engine it needs.
@@ -121,6 +131,9 @@ class Part:
 
     def library_names(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(sorted(_given(self.libraries, parameters)))
+
+    def notes_of(self, parameters: Parameters) -> tuple[str, ...]:
+        return tuple(_given(self.notes, parameters))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +201,21 @@ class SourceUnit:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What a source publishes at once: a crawl, a dump, a month.
+
+    Attributes:
+        id: Its name, which stands in paths.
+        date: The day (UTC) that it stands for, YYYY-MM-DD: the order of snapshots, and what backfills select by.
+        available: Since when it is complete, an ISO time with its zone; "" for as long as it has been listed.
+    """
+
+    id: str
+    date: str
+    available: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourcePart(Part):
     """Where documents come from.
@@ -201,6 +229,9 @@ class SourcePart(Part):
 
     Attributes:
         units: ``module:function`` or the function itself.
+        snapshots: ``module:function`` or the function itself, ``function(parameters) -> list[Snapshot]``: asks the origin what it
+            publishes. Called by discovery; None for sources without snapshots of their own.
+        reads_root: True when both need the storage root, given as a last argument ``root``: for what other pipelines made.
         provides: Columns besides those that every document has.
         rejects: Reasons that it may give.
     """
@@ -208,11 +239,23 @@ class SourcePart(Part):
     kind: ClassVar[str] = "source"
 
     units: str | Callable
+    snapshots: str | Callable | None = None
+    reads_root: bool = False
     provides: Columns = field(default_factory=dict)
     rejects: Names = ()
 
-    def load_units(self) -> Callable[[Parameters, str], list[SourceUnit]]:
+    def load_units(self) -> Callable[..., list[SourceUnit]]:
         return self.units if callable(self.units) else _import(self.units, self.name)
+
+    def list_units(self, parameters: Parameters, snapshot: str, root: str) -> list[SourceUnit]:
+        """The work of a snapshot."""
+        return self.load_units()(parameters, snapshot, *([root] if self.reads_root else []))
+
+    def list_snapshots(self, parameters: Parameters, root: str) -> list[Snapshot]:
+        """What the origin publishes."""
+        assert self.snapshots is not None, f"the source {self.name!r} publishes no snapshots"
+        function = self.snapshots if callable(self.snapshots) else _import(self.snapshots, self.name)
+        return function(parameters, *([root] if self.reads_root else []))
 
     def provides_of(self, parameters: Parameters) -> dict[str, str]:
         return dict(_given(self.provides, parameters))
@@ -231,12 +274,14 @@ class ReductionPart(Part):
     Attributes:
         reads: Columns that must be there.
         rejects: Reasons that its decisions may give.
+        indexes: True when it compares with ``context.earlier`` and writes ``context.index``.
     """
 
     kind: ClassVar[str] = "reduction"
 
     reads: Names = ("text",)
     rejects: Names = ()
+    indexes: bool = False
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(_given(self.reads, parameters))

@@ -62,6 +62,9 @@ def plan(
         ["stage", "kind", "reads", "does", "adds columns", "may reject for"],
         [_row(stage) for stage in planned.stages],
     )
+    for stage in planned.stages:
+        for note in [note for call in stage.calls for note in call.part.notes_of(call.parameters)]:
+            console.print(f"{stage.id}: {note}", soft_wrap=True, highlight=False)
 
 
 def _row(stage: Any) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -10,11 +12,19 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, unit_progress
 from curation_tasks.errors import ConfigError
+from curation_tasks.handover import PIPELINE_VARIABLE, unpack
+from curation_tasks.spec import RESOLVE
 
 
 def stage(
     name: Annotated[str, typer.Argument(metavar="STAGE", help="Id of the stage, or `resolve`.")],
     pipeline: Annotated[Path | None, typer.Option("--pipeline", help="Pipeline file (resolve only).")] = None,
+    pipeline_text: Annotated[
+        str | None,
+        typer.Option(
+            "--pipeline-text", envvar=PIPELINE_VARIABLE, help="Instead of a file: a pipeline handed over by Airflow (resolve only)."
+        ),
+    ] = None,
     snapshot: options.Snapshot = "all",
     root: options.Root = options.DEFAULT_ROOT,
     limit: options.Limit = None,
@@ -51,7 +61,9 @@ def stage(
         settings=options.cluster_settings(workers, dashboard),
         republish=republish,
     )
-    with unit_progress(name) as progress:
+    with unit_progress(name) as progress, TemporaryDirectory(prefix="curate-") as folder:
+        if name == RESOLVE and pipeline_text and not pipeline:
+            request = replace(request, pipeline_file=str(unpack(pipeline_text, folder)))
         outcome = run_stage(request, Surroundings(progress=progress))
     if result:
         import json

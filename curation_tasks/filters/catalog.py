@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from curation_tasks.errors import did_you_mean
+from curation_tasks.filters.classifier_parameters import FASTTEXT_QUALITY
+from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
-from curation_tasks.parts import FilePath, OperationPart, Parameters, allowed_packages
+from curation_tasks.parts import FilePath, FunctionPath, OperationPart, Parameters
 from curation_tasks.spec import plain, read_yaml
 
-#: Entry points that name a user's signals: functions ``(texts: pa.Array) -> np.ndarray`` of float64, shape (rows,).
-SIGNAL_ENTRY_POINTS = "curation_tasks.signals"
 #: How comments are written: `#`; `//` and `/* */`; `--`; Python's, with strings that stand alone.
 CommentStyle = Literal["hash", "slash", "dash", "python"]
 
@@ -119,19 +116,12 @@ class QualityParameters(RuleChoice):
     tokenizer: FilePath | None = Field(None, description="A tokenizer.json of Hugging Face, for `token_count` and `characters_per_token`.")
     pattern: str | None = Field(None, description="A regular expression (RE2), for `pattern_count`.")
     code: CommentStyle | None = Field(None, description="How comments are written, for `comment_ratio`.")
-    user_signals: dict[str, str] = Field(
+    user_signals: dict[str, FunctionPath] = Field(
         {},
-        description="Signals of your own: a name that begins with `user_` → an entry point of the group `curation_tasks.signals`, or "
-        "`package.module:function` below a package of CURATE_ALLOWED_PACKAGES.",
+        description="Signals of your own: a name that begins with `user_` → an entry point of the group `curation_tasks.functions`, or "
+        "`package.module:function` below a package of CURATE_ALLOWED_PACKAGES. It is given an Arrow array of texts and gives one "
+        "float64 a text.",
     )
-    user_code: dict[str, str] = Field({}, description="Leave this out: planning puts here hashes of the code of `user_signals`.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _hash_user_code(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or given.get("user_code") or not isinstance(given.get("user_signals"), dict):
-            return given
-        return {**given, "user_code": {name: _code_of(name, place) for name, place in given["user_signals"].items()}}
 
     @model_validator(mode="after")
     def _something_to_do(self) -> QualityParameters:
@@ -207,26 +197,6 @@ def stop_word_lists() -> Mapping[str, tuple[str, ...]]:
     return {language: tuple(map(str, words)) for language, words in plain(read_yaml(path.read_text("utf-8"), str(path))).items()}
 
 
-def _code_of(name: str, place: str) -> str:
-    """What identifies the code of a user's signal: the sha256 of its module, or the version of its distribution."""
-    if ":" not in place:
-        found = entry_points(group=SIGNAL_ENTRY_POINTS)
-        if place not in found.names:
-            raise ValueError(f"no entry point of the group {SIGNAL_ENTRY_POINTS} is called {place!r}; {did_you_mean(place, found.names)}")
-        distribution = found[place].dist
-        return f"{distribution.name} {distribution.version}" if distribution else ""
-    module = place.partition(":")[0]
-    if module.split(".")[0] not in allowed_packages():
-        raise ValueError(f"code of the package {module.split('.')[0]!r} may not be named here; add it to CURATE_ALLOWED_PACKAGES")
-    try:
-        found_module = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        found_module = None
-    if found_module is None or not found_module.origin:
-        raise ValueError(f"the signal {name!r} is said to be in the module {module!r}, which is not there")
-    return hashlib.sha256(Path(found_module.origin).read_bytes()).hexdigest()
-
-
 def resolved_bounds(rule_sets: Sequence[RuleSet], extra: Sequence[Rule]) -> tuple[Bound, ...]:
     """The bounds of rule sets in their order, with those of the extra rules in their place or behind them.
 
@@ -262,6 +232,8 @@ def _libraries(parameters: QualityParameters) -> list[str]:
 
 
 PARTS = (
+    FASTTEXT_QUALITY,
+    LANGUAGE,
     OperationPart(
         name="filters.quality",
         summary="Measures signals and rejects documents that miss a rule",

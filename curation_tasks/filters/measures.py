@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import pyarrow.compute as pc
 
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
-from curation_tasks.filters.catalog import SIGNAL_ENTRY_POINTS, QualityParameters, RuleChoice, stop_word_lists
+from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
+from curation_tasks.functions import load_function
 from curation_tasks.kernels.comments import comment_characters
 
 #: Texts that a tokenizer is given at a time: what it makes of them is many times larger than they are.
@@ -130,18 +129,7 @@ def user_signal(place: str, texts: pa.Array) -> np.ndarray:
     Raises:
         ConfigError: It is not there, or does not give one number a text.
     """
-    values = np.asarray(_user_function(place)(pc.fill_null(texts, "")), np.float64)
+    values = np.asarray(load_function(place)(pc.fill_null(texts, "")), np.float64)
     if values.shape != (len(texts),):
         raise ConfigError(f"the signal {place} gave an array of shape {values.shape}", expected=f"({len(texts)},): one number a text")
     return values
-
-
-@lru_cache(maxsize=64)
-def _user_function(place: str) -> Callable[[pa.Array], Any]:
-    try:
-        if ":" not in place:
-            return entry_points(group=SIGNAL_ENTRY_POINTS)[place].load()
-        module, _, attribute = place.partition(":")
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, KeyError) as error:
-        raise ConfigError(f"the signal {place} cannot be loaded: {error}", remedy="install its package") from error

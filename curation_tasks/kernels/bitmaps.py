@@ -38,7 +38,7 @@ PADDING = 128
 
 #: Rows of the bitmaps of a text.
 SPACE, LETTER, ALPHANUMERIC, UPPER, LOWER, CONTINUATION, NEWLINE, BREAK, DOT, HIGH = range(10)
-#: Where a phrase begins that is looked for; filled by ``phrases``.
+#: Where a phrase begins that is looked for; filled by ``known_phrases``.
 HIT = 10
 #: Not a bitmap: for each 64 bytes, how many bytes before them are continuation bytes.
 CONTINUATIONS_BEFORE = 11

@@ -33,8 +33,8 @@ from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS, column
 from curation_tasks.kernels.ending import ends_complete
 from curation_tasks.kernels.grams import count_grams
+from curation_tasks.kernels.known_phrases import count_phrases, count_urls
 from curation_tasks.kernels.lines import count_lines, count_paragraphs
-from curation_tasks.kernels.phrases import count_phrases, count_urls
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.kernels.words import WORD_MODES, count_listed, count_vocabulary, count_words, word_table
 

@@ -53,7 +53,8 @@ def test_every_dag_follows_the_rules(facts):
         assert dag["doc"].startswith(f"# {name}"), name
         assert dag["max_active_runs"] == 1, name
         assert dag["catchup"] is False, name
-        assert dag["schedule"] == "NullTimetable", name
+        assert dag["schedule"] in ("NullTimetable", "SnapshotTimetable", "CronPartitionTimetable", "PartitionedAssetTimetable"), name
+        assert dag["schedule"] == "NullTimetable" or dag["paused"], name
         for task, found in dag["tasks"].items():
             assert found["owner"] not in ("", "airflow"), (name, task)
             assert found["doc"], (name, task)
@@ -93,6 +94,24 @@ def test_the_form_of_a_partitioned_pipeline_asks_for_the_snapshot(facts):
     snapshot = facts["dags"]["seasons"]["params"]["snapshot"]
     assert snapshot["value"] is None
     assert snapshot["schema"]["type"] == ["null", "string"]
+
+
+def test_a_pipeline_runs_by_snapshots_by_months_or_by_hand(facts):
+    assert {name: facts["dags"][name]["schedule"] for name in ("fruit", "seasons", "months", "salad")} == {
+        "fruit": "NullTimetable",
+        "seasons": "SnapshotTimetable",
+        "months": "CronPartitionTimetable",
+        "salad": "PartitionedAssetTimetable",
+    }
+
+
+def test_the_form_has_the_declared_parameters_with_their_types(facts):
+    params = facts["dags"]["seasons"]["params"]
+    assert params["fruit"]["value"] == "apple"
+    assert params["fruit"]["schema"]["type"] == "string"
+    assert params["fruit"]["description"] == "What grows."
+    assert (params["rotten"]["value"], params["rotten"]["schema"]["type"]) == (10, "integer")
+    assert params["last_stage"]["schema"]["enum"] == [None, "resolve", "basket", "sorted", "crate", "published"]
 
 
 def test_the_page_is_a_runbook(facts):

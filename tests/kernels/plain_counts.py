@@ -12,8 +12,8 @@ from collections import Counter
 
 from curation_tasks.kernels.characters import LETTER, MARK, TERMINAL, UPPER, character_classes
 from curation_tasks.kernels.ending import CLOSERS, SPEECH_MARKS, TERMINATORS
+from curation_tasks.kernels.known_phrases import POLICY_PHRASES
 from curation_tasks.kernels.lines import BULLETS
-from curation_tasks.kernels.phrases import POLICY_PHRASES
 from curation_tasks.kernels.text_counts import GOPHER_STOP_WORDS
 from curation_tasks.kernels.words import SYMBOL_WORDS
 

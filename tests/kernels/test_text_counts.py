@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS
-from curation_tasks.kernels.phrases import POLICY_PHRASES
+from curation_tasks.kernels.known_phrases import POLICY_PHRASES
 from curation_tasks.kernels.text_counts import text_counts
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.testing import TRAPS
