@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,7 +49,6 @@ def stage(
       curate stage refine --resolved data/…/resolve/…/manifest.json --input clean=data/…/clean/…/manifest.json
     """
     from curation_tasks.runner import StageRequest, Surroundings, run_stage
-    from curation_tasks.storage.filesystem import write_bytes
 
     request = StageRequest(
         stage=name,
@@ -66,13 +67,18 @@ def stage(
             request = replace(request, pipeline_file=str(unpack(pipeline_text, folder)))
         outcome = run_stage(request, Surroundings(progress=progress))
     if result:
-        import json
-
-        write_bytes(str(result), json.dumps(outcome).encode())
+        write_result(result, outcome)
     if json_:
         print_json(outcome)
     elif not result:
         console.print(f"{'nothing to do' if outcome['reused'] else 'done'}: {outcome['manifest']}", soft_wrap=True, highlight=False)
+
+
+def write_result(place: Path, outcome: Mapping[str, Any]) -> None:
+    """Leaves a command's result where its orchestrator looks for it."""
+    from curation_tasks.storage.filesystem import write_bytes
+
+    write_bytes(str(place), json.dumps(outcome).encode())
 
 
 def _inputs(items: list[str] | None) -> dict[str, str]:
