@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,7 @@ def housekeep(
     days: Annotated[int, typer.Option("--days", min=1, help="Keep what was published or changed within so many days.")] = 30,
     pipeline: Annotated[str | None, typer.Option("--pipeline", help="Only this pipeline.")] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Delete; without it the folders are only listed.")] = False,
-    result: Annotated[Path | None, typer.Option("--result", envvar="CURATE_RESULT", help="Write the figures there as JSON.")] = None,
+    result: options.Result = None,
     json_: options.Json = False,
 ) -> None:
     """List, and with --delete remove, stage folders that no published dataset within retention was made from.
@@ -28,14 +27,13 @@ def housekeep(
       curate housekeep --days 14
       curate housekeep --root s3://bucket/curation --days 30 --delete
     """
-    from curation_tasks.cli.stage import write_result
     from curation_tasks.runner.housekeeping import keep_house
 
     with unit_progress("housekeeping") as progress:
         rows = keep_house(root, days, pipeline=pipeline, delete=delete, progress=progress)
     total = sum(row["bytes"] for row in rows)
     if result:
-        write_result(result, {"v": 1, "folders": len(rows), "bytes": total, "deleted": delete})
+        options.write_result(result, {"v": 1, "folders": len(rows), "bytes": total, "deleted": delete})
     if json_:
         print_json({"folders": rows, "bytes": total, "deleted": delete})
     elif not result:
