@@ -136,6 +136,7 @@ covered_8_gram_ratio = 0
 covered_9_gram_ratio = 0
 covered_10_gram_ratio = 0
 complete_ending = 0
+sentence_count = 3
 code_line_count = 4
 xml_header = 0
 comment_ratio = 0.082
