@@ -298,6 +298,13 @@ _ROWS = (
         _GOPHER,
     ),
     _ratio(
+        "duplicate_paragraph_character_ratio",
+        "duplicate_paragraph_characters",
+        "paragraph_characters",
+        "Share of paragraphs that are equal to an earlier one, by characters.",
+        _NEMO,
+    ),
+    _ratio(
         "policy_paragraph_ratio",
         "policy_paragraphs",
         "paragraphs",

@@ -113,6 +113,7 @@ duplicate_run_line_ratio = 0
 duplicate_run_line_text_ratio = 0
 duplicate_paragraph_ratio = 0
 duplicate_paragraph_text_ratio = 0
+duplicate_paragraph_character_ratio = 0
 policy_paragraph_ratio = 0
 policy_phrase_count = 0
 lorem_ipsum_count = 0
