@@ -69,7 +69,7 @@ def _name(data, place):
     packed, length = np.int64(0), 0
     while place < len(data):
         byte = data[place]
-        if _is_space(byte) or byte == _SLASH or byte == _GREATER:
+        if _is_space(byte) or byte in (_SLASH, _GREATER):
             break
         if length < _NAME_BYTES:
             packed = (packed << 8) | np.int64(byte | 0x20 if 0x41 <= byte <= 0x5A else byte)
