@@ -87,6 +87,12 @@ def decode_page(page: bytes, header: str | None = None) -> Decoded:
     return _decoded(page, _encoding(page, header))
 
 
+def claimed_language(page: bytes) -> str | None:
+    """The language, ``en`` or ``deu``, that the page's ``<html lang>`` claims; of undecoded pages."""
+    match = _LANGUAGE.search(page[:_META_BYTES])
+    return match[1].decode().lower() if match else None
+
+
 def _decoded(page: bytes, encoding: str) -> Decoded:
     text, replaced = decode_bytes(page, encoding)
     return Decoded(text, encoding, replaced)
@@ -171,6 +177,5 @@ def _can_be(page: bytes, encoding: str) -> bool:
 
 
 def _by_language(page: bytes) -> str | None:
-    match = _LANGUAGE.search(page[:_META_BYTES])
-    encoding = _LEGACY_OF.get(match[1].decode().lower()) if match else None
+    encoding = _LEGACY_OF.get(claimed_language(page) or "")
     return encoding if encoding and _can_be(page, encoding) else None
