@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ["run", "plan", "stage", "operations", "show", "verify", "explain", "status", "report", "init", "version"]
+COMMANDS = ["run", "plan", "stage", "operations", "show", "verify", "explain", "status", "report", "train-classifier", "init", "version"]
 
 
 def curate(*arguments, check=None, **environment):
