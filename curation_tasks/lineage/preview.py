@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from curation_tasks.lineage import plots
-from curation_tasks.lineage.report import environment
+from curation_tasks.lineage.report import page_environment
 from curation_tasks.lineage.signals import Signal
 from curation_tasks.storage import filesystem
 
@@ -156,7 +156,7 @@ def write_preview(preview: Preview, output_uri: str) -> None:
 
 def render_preview(preview: Preview) -> str:
     """The page as text of an HTML page: equal previews, equal bytes."""
-    page = environment().get_template("preview.html.j2")
+    page = page_environment().get_template("preview.html.j2")
     operations = [_operation(preview, item) for item in preview.operations if item.signals]
     reasons = Markup(plots.reasons_plot(preview.stage, preview.reasons)) if preview.reasons else ""
     return page.render(preview=preview, operations=operations, reasons_plot=reasons, told_rates=TOLD_RATES)
