@@ -11,10 +11,12 @@ from rich.console import Console
 
 from curation_tasks.cli import (
     explain,
+    housekeep,
     init,
     lineage,
     operations,
     plan,
+    preview,
     report,
     run,
     show,
@@ -36,7 +38,9 @@ application = typer.Typer(
     epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
-for _module in (run, plan, stage, operations, show, verify, explain, lineage, status, snapshots, report, train_classifier, init):
+for _module in (
+    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier, init,
+):  # fmt: skip
     _module.register(application)
 
 
