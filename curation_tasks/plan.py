@@ -17,12 +17,15 @@ from pydantic import ValidationError
 
 from curation_tasks.catalog import Catalog, load_catalog
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart
+from curation_tasks.functions import check_function
+from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart, function_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
-from curation_tasks.spec import RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
+from curation_tasks.spec import ALL, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
 #: Kind of stage → kind of the parts that it runs.
 PART_KIND: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
+#: The source that reads what another pipeline has published.
+PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class PlannedStage:
         options: dict[str, Any] = {"ledger_text": self.spec.ledger_text}
         if self.kind == "source":
             options["max_quarantined_ratio"] = self.spec.max_quarantined_ratio
-        if self.kind in ("compact", "publish"):
+        if self.kind in ("blend", "compact", "publish"):
             options |= getattr(self.spec, self.kind).model_dump(mode="json")
         return {
             "id": self.id,
@@ -131,6 +134,11 @@ class Plan:
             raise ConfigError(f"the source {named.calls[0].use!r} publishes no snapshots", where=where, remedy="name another, or none")
         return named
 
+    def published_inputs(self) -> list[tuple[str, str | None]]:
+        """``(pipeline, dataset)`` of each published dataset that the pipeline reads, in the order of its sources."""
+        sources = [stage.calls[0].parameters for stage in self.stages if stage.kind == "source" and stage.spec.source == PUBLISHED]
+        return list(dict.fromkeys((parameters.pipeline, parameters.dataset) for parameters in sources))
+
     def described(self) -> dict[str, Any]:
         """The pipeline with all defaults filled in, as plain data."""
         return {"name": self.spec.name, "partitions": self.spec.partitions.by, "stages": [stage.described() for stage in self.stages]}
@@ -147,7 +155,7 @@ class StageCall:
         inputs: Stage → URI of its manifest (or a template that an orchestrator fills in); ``resolve`` is among them,
             except for resolve itself.
         resources: What the stage asks for.
-        pipeline_file: For resolve: the pipeline file.
+        pipeline_file: For resolve: the pipeline file; None where the pipeline is handed over as text.
         root: For resolve: the storage root.
         limit: For resolve: at most so many records of each source.
         overrides: For resolve: parameters set for this run, ``stage.parameter`` → YAML value.
@@ -167,7 +175,8 @@ class StageCall:
         """``curate stage …``: what a laptop, an Airflow task and a pod run."""
         argv = ["curate", "stage", self.stage]
         if self.stage == RESOLVE:
-            argv += ["--pipeline", str(self.pipeline_file), "--snapshot", self.snapshot, "--root", str(self.root)]
+            argv += ["--pipeline", self.pipeline_file] if self.pipeline_file else []
+            argv += ["--snapshot", self.snapshot, "--root", str(self.root)]
             argv += ["--limit", str(self.limit)] if self.limit is not None else []
             argv += [item for name, value in sorted(self.overrides.items()) for item in ("--set", f"{name}={value}")]
             return argv
@@ -178,6 +187,32 @@ class StageCall:
         if self.resources.workers is not None:
             argv += ["--workers", str(self.resources.workers)]
         return argv
+
+
+@dataclass(frozen=True)
+class CommandCall:
+    """A command beside the stages, for what keeps a deployment going: discovery, housekeeping.
+
+    Attributes:
+        pipeline: Whose, or what it is for; part of names and labels.
+        stage: What it does, in a word.
+        arguments: Behind ``curate``.
+        pipeline_file: A pipeline that the command reads; comes behind the arguments.
+        resources: What it asks for.
+        snapshot: As for a stage; a command concerns all.
+        inputs: None: it reads no stage.
+    """
+
+    pipeline: str
+    stage: str
+    arguments: tuple[str, ...]
+    pipeline_file: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    snapshot: str = ALL
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self) -> list[str]:
+        return ["curate", *self.arguments, *(["--pipeline", self.pipeline_file] if self.pipeline_file else [])]
 
 
 def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
@@ -199,7 +234,24 @@ def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
     whole = Plan(spec, tuple(planned.values()))
     _ = whole.snapshot_source
     run_parameters(whole)
+    _check_inputs(whole)
     return whole
+
+
+def _check_inputs(planned: Plan) -> None:
+    if planned.spec.schedule != INPUTS:
+        return
+    where = planned.spec.origin.where(("schedule",))
+    inputs = planned.published_inputs()
+    if not inputs:
+        raise ConfigError(
+            "`schedule: inputs` follows published datasets, and no source reads any", where=where, expected="`source: published`"
+        )
+    for pipeline, dataset in inputs:
+        if dataset is None:
+            raise ConfigError(
+                f"`schedule: inputs` must know which dataset of {pipeline!r} it follows", where=where, remedy="set `dataset` in the source"
+            )
 
 
 @dataclass(frozen=True)
@@ -310,6 +362,8 @@ def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin
     except ValidationError as error:
         prefix = (*location, "operations", index, call.use) if stage.kind == "operations" else (*location, "parameters")
         raise validation_error(error, origin, prefix, part.parameters) from None
+    for name in function_parameters(parameters):
+        check_function(name, origin.where((*location, *place)))
     return PlannedCall(call.use, part, parameters)
 
 

@@ -110,3 +110,12 @@ def write_text(batches, destination, parameters):
 
 
 TEXT = ExportPart(name="test.text", summary="Lines.", implementation=write_text, suffix=".txt")
+
+
+def first_word(batch):
+    """A key for ``dedup.exact``: the first word of the first column."""
+    return pc.list_element(pc.split_pattern(pc.binary_join_element_wise(batch.column(0), "", " "), " "), 0)
+
+
+def no_key(batch):
+    return pa.nulls(len(batch), pa.list_(pa.int8()))
