@@ -11,12 +11,14 @@ from typing import Any
 
 from curation_tasks.lineage.tree import ancestors
 from curation_tasks.manifest import MANIFEST_NAME, read_manifest
+from curation_tasks.runner.freshness import freshness
 from curation_tasks.runner.publish import published_entries, published_folder
 from curation_tasks.storage import filesystem
 
 
 def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
-    """One row a pipeline and snapshot: the newest published version, and stages that have units but no manifest."""
+    """One row a pipeline and snapshot: the newest published version, stages that have units but no manifest, and under
+    ``earlier`` how it stands to the indexes of earlier snapshots (``freshness``)."""
     root = filesystem.absolute(root)
     rows = []
     for name, snapshot in _snapshots(root, pipeline):
@@ -33,6 +35,7 @@ def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
                 "published": last.get("published"),
                 "documents": max(item["counts"]["documents"] for item in last["datasets"].values()) if last else None,
                 "unfinished": sorted(set(unfinished)),
+                "earlier": freshness(root, name, snapshot),
             }
         )
     return rows
@@ -46,6 +49,9 @@ def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) 
     for entry in kept:
         for item in entry["datasets"].values():
             folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{item['path']}"))}
+        for index in entry.get("indexes", {}).values():
+            folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{index['manifest']}"))}
+            folders.add(f"{root}/{index['path']}")
         folders.add(f"{root}/{entry['manifest']}".rsplit("/", 1)[0])
     return folders
 
@@ -57,7 +63,7 @@ def expired_folders(root: str, days: int, pipeline: str | None = None, now: date
     expired = []
     for name, snapshot in _snapshots(root, pipeline):
         kept = reachable_folders(root, name, snapshot, before)
-        for folder in stage_folders(root, name, snapshot):
+        for folder in stage_folders(root, name, snapshot) + index_folders(root, name, snapshot):
             if folder not in kept and filesystem.last_change(folder) <= before:
                 expired.append(folder)
     return sorted(expired)
@@ -72,6 +78,12 @@ def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
         if stage != "published"
         for key in filesystem.list_folders(filesystem.join(base, stage))
     ]
+
+
+def index_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
+    """``{root}/{pipeline}/index/{snapshot}/{key}`` of all keys."""
+    base = filesystem.join(root, pipeline, "index", snapshot)
+    return [filesystem.join(base, key) for key in filesystem.list_folders(base)]
 
 
 def _snapshots(root: str, pipeline: str | None) -> list[tuple[str, str]]:
