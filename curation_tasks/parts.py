@@ -231,6 +231,7 @@ class SourcePart(Part):
         units: ``module:function`` or the function itself.
         snapshots: ``module:function`` or the function itself, ``function(parameters) -> list[Snapshot]``: asks the origin what it
             publishes. Called by discovery; None for sources without snapshots of their own.
+        reads_root: True when both need the storage root, given as a last argument ``root``: for what other pipelines made.
         provides: Columns besides those that every document has.
         rejects: Reasons that it may give.
     """
@@ -239,15 +240,22 @@ class SourcePart(Part):
 
     units: str | Callable
     snapshots: str | Callable | None = None
+    reads_root: bool = False
     provides: Columns = field(default_factory=dict)
     rejects: Names = ()
 
-    def load_units(self) -> Callable[[Parameters, str], list[SourceUnit]]:
+    def load_units(self) -> Callable[..., list[SourceUnit]]:
         return self.units if callable(self.units) else _import(self.units, self.name)
 
-    def load_snapshots(self) -> Callable[[Parameters], list[Snapshot]]:
+    def list_units(self, parameters: Parameters, snapshot: str, root: str) -> list[SourceUnit]:
+        """The work of a snapshot."""
+        return self.load_units()(parameters, snapshot, *([root] if self.reads_root else []))
+
+    def list_snapshots(self, parameters: Parameters, root: str) -> list[Snapshot]:
+        """What the origin publishes."""
         assert self.snapshots is not None, f"the source {self.name!r} publishes no snapshots"
-        return self.snapshots if callable(self.snapshots) else _import(self.snapshots, self.name)
+        function = self.snapshots if callable(self.snapshots) else _import(self.snapshots, self.name)
+        return function(parameters, *([root] if self.reads_root else []))
 
     def provides_of(self, parameters: Parameters) -> dict[str, str]:
         return dict(_given(self.provides, parameters))

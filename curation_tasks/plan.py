@@ -20,10 +20,12 @@ from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.functions import check_function
 from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart, function_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
-from curation_tasks.spec import EARLIER, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
+from curation_tasks.spec import EARLIER, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
 #: Kind of stage → kind of the parts that it runs.
 PART_KIND: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
+#: The source that reads what another pipeline has published.
+PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class PlannedStage:
             options["max_quarantined_ratio"] = self.spec.max_quarantined_ratio
         if self.spec.against or self.spec.index:
             options |= {"against": list(self.spec.against), "index": self.spec.leaves_index}
-        if self.kind in ("compact", "publish"):
+        if self.kind in ("blend", "compact", "publish"):
             options |= getattr(self.spec, self.kind).model_dump(mode="json")
         return {
             "id": self.id,
@@ -133,6 +135,11 @@ class Plan:
         if named.calls[0].part.snapshots is None:
             raise ConfigError(f"the source {named.calls[0].use!r} publishes no snapshots", where=where, remedy="name another, or none")
         return named
+
+    def published_inputs(self) -> list[tuple[str, str | None]]:
+        """``(pipeline, dataset)`` of each published dataset that the pipeline reads, in the order of its sources."""
+        sources = [stage.calls[0].parameters for stage in self.stages if stage.kind == "source" and stage.spec.source == PUBLISHED]
+        return list(dict.fromkeys((parameters.pipeline, parameters.dataset) for parameters in sources))
 
     def described(self) -> dict[str, Any]:
         """The pipeline with all defaults filled in, as plain data."""
@@ -204,7 +211,24 @@ def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
     whole = Plan(spec, tuple(planned.values()))
     _ = whole.snapshot_source
     run_parameters(whole)
+    _check_inputs(whole)
     return whole
+
+
+def _check_inputs(planned: Plan) -> None:
+    if planned.spec.schedule != INPUTS:
+        return
+    where = planned.spec.origin.where(("schedule",))
+    inputs = planned.published_inputs()
+    if not inputs:
+        raise ConfigError(
+            "`schedule: inputs` follows published datasets, and no source reads any", where=where, expected="`source: published`"
+        )
+    for pipeline, dataset in inputs:
+        if dataset is None:
+            raise ConfigError(
+                f"`schedule: inputs` must know which dataset of {pipeline!r} it follows", where=where, remedy="set `dataset` in the source"
+            )
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def discover(planned: Plan, root: str, now: datetime | None = None) -> Discovery
     call = stage.calls[0]
     uri = catalogue_uri(root, planned.spec.name)
     known = {item.id: item for item in read_catalogue(uri)}
-    listed = {item.id: item for item in call.part.load_snapshots()(call.parameters)}
+    listed = {item.id: item for item in call.part.list_snapshots(call.parameters, root)}
     if not listed:
         raise InputError(f"the source {stage.id!r} lists no snapshots", where=planned.spec.origin.path, remedy="look at its `parameters`")
     moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")

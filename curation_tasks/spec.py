@@ -26,6 +26,8 @@ RESOLVE = "resolve"
 EARLIER = "earlier"
 #: The snapshot of pipelines without partitions.
 ALL = "all"
+#: The schedule of a pipeline that follows the pipelines whose datasets it reads.
+INPUTS = "inputs"
 #: Parameters of every run; a pipeline declares none of these names.
 RUN_PARAMETERS = ("snapshot", "limit", "last_stage")
 #: How the snapshots of date partitions are written.
@@ -39,8 +41,8 @@ _SNAPSHOT = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})(\+[A-Za-z0-9
 #: A dataset of another pipeline below the same storage root: its name, and one snapshot of it.
 _DATASET = re.compile(r"^[a-z][a-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9._-]*(\+[A-Za-z0-9._-]+)?)?$")
 
-StageKind = Literal["source", "operations", "reduction", "compact", "export", "publish"]
-_KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "compact", "export", "publish")
+StageKind = Literal["source", "operations", "reduction", "blend", "compact", "export", "publish"]
+_KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "blend", "compact", "export", "publish")
 
 
 class _Model(BaseModel):
@@ -69,6 +71,19 @@ class Compact(_Model):
     shard_text_bytes: int = Field(192 * 2**20, ge=2**10, description="Text per shard, in bytes.")
 
 
+class Blend(_Model):
+    """Mixes datasets by weight. Which documents are taken depends on their identity and the seed alone."""
+
+    weights: Mapping[Name, Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="Stage that is read → its share of the blend, relative to the others."
+    )
+    unit: Literal["text_bytes", "documents"] = Field("text_bytes", description="What the weights are shares of.")
+    size: int | None = Field(
+        None, ge=1, description="Size of the blend, in `unit`; default: the largest in which no document is taken twice."
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="Other seed, other documents.")
+
+
 class Gates(_Model):
     """Conditions under which a dataset may be published. ``None`` means no condition."""
 
@@ -84,12 +99,13 @@ class Publish(_Model):
 
 
 class StageSpec(_Model):
-    """One stage. Exactly one of source, operations, reduction, compact, export and publish says what it does."""
+    """One stage. Exactly one of source, operations, reduction, blend, compact, export and publish says what it does."""
 
     id: Name
     source: str | None = Field(None, description="Name of a source (`curate operations --kind source`).")
     operations: tuple[PartCall, ...] | None = Field(None, description="A chain of operations: one read, one write.", min_length=1)
     reduction: str | None = Field(None, description="Name of a reduction (`curate operations --kind reduction`).")
+    blend: Blend | None = None
     compact: Compact | None = None
     export: str | None = Field(None, description="Name of an export format (`curate operations --kind export`).")
     publish: Publish | None = None
@@ -144,6 +160,11 @@ class StageSpec(_Model):
         for name in self.against:
             if name != EARLIER and not _DATASET.match(name):
                 raise ValueError(f"against: {name!r} is neither `{EARLIER}` nor PIPELINE nor PIPELINE/SNAPSHOT")
+        if self.blend is not None and set(self.needs or ()) != set(self.blend.weights):
+            raise ValueError(
+                f"a blend reads the datasets that it weighs: `needs` names {', '.join(self.needs or ()) or 'none'},"
+                f" `weights` {', '.join(self.blend.weights)}"
+            )
         if self.kind == "source" and self.needs:
             raise ValueError("a source needs no other stage")
         if self.id == RESOLVE:
@@ -204,6 +225,10 @@ class PipelineSpec(_Model):
     owner: str = "curation"
     tags: tuple[str, ...] = ()
     partitions: Partitions = Field(Partitions(), description="In short: `none`, `snapshot`, `day` or `month`.")
+    schedule: str | None = Field(
+        None,
+        description="When runs start besides those of `partitions`: `inputs`, when the published datasets that it reads are new; or cron.",
+    )
     parameters: Mapping[ParameterName, RunParameter] = Field(
         default_factory=dict, description="Parameters that a run may override: name → `STAGE.OPERATION.PARAMETER`."
     )
@@ -222,6 +247,16 @@ class PipelineSpec(_Model):
         if not isinstance(value, Mapping):
             return value
         return {name: {"sets": item} if isinstance(item, str) else item for name, item in value.items()}
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.schedule in (None, INPUTS):
+            return self
+        if self.partitions.by != "none":
+            raise ValueError("a cron `schedule` belongs to a pipeline without partitions; `partitions` have a schedule of their own")
+        if len(self.schedule.split()) != 5 and not self.schedule.startswith("@"):
+            raise ValueError(f"`schedule` is `{INPUTS}` or five cron fields as `0 6 * * 1`, got {self.schedule!r}")
+        return self
 
     @model_validator(mode="after")
     def _parameters_are_free(self) -> Self:

@@ -115,3 +115,23 @@ def test_a_declared_parameter_that_sets_nothing_is_refused(pipeline_text, target
     text = pipeline_text.replace("name: demo", f"name: demo\nparameters:\n  wrong: {target}")
     with pytest.raises(ConfigError, match=said):
         plan(parse_pipeline(text))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("partitions: snapshot\nschedule: 0 6 * * 1", "without partitions"),
+        ("schedule: weekly", "five cron fields"),
+        ("schedule: inputs", "no source reads any"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(line, said):
+    with pytest.raises(ConfigError, match=said):
+        plan(parse_pipeline(PIPELINE.replace("partitions: snapshot", line)))
+
+
+def test_following_inputs_takes_a_named_dataset():
+    text = "name: mix\nschedule: inputs\nstages:\n  - {id: a, source: published, parameters: {pipeline: one%s}}"
+    assert plan(parse_pipeline(text % ", dataset: text")).published_inputs() == [("one", "text")]
+    with pytest.raises(ConfigError, match="which dataset of 'one'"):
+        plan(parse_pipeline(text % ""))

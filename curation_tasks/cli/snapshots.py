@@ -21,8 +21,8 @@ def snapshots(
 
     [bold]Example[/]: curate snapshots dags/pipelines/wikipedia.yaml --refresh
     """
+    from curation_tasks.lineage.published import published_entries, published_folder
     from curation_tasks.plan import plan
-    from curation_tasks.runner.publish import published_entries, published_folder
     from curation_tasks.snapshots import catalogue_uri, discover, read_catalogue, required_source
     from curation_tasks.spec import load_pipeline
     from curation_tasks.storage.filesystem import absolute

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from curation_tasks.errors import did_you_mean
+from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import SIGNALS
 from curation_tasks.parts import FilePath, OperationPart, Parameters
@@ -101,6 +102,7 @@ def _sides(rule: Rule) -> Iterator[tuple[Literal["min", "max"], float]]:
 
 
 PARTS = (
+    LANGUAGE,
     OperationPart(
         name="filters.quality",
         summary="Measures signals and rejects documents that miss a rule",

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from curation_tasks.dedup.index import read_index
 from curation_tasks.dedup.rank import ties
 from curation_tasks.errors import ConfigError
+from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.manifest import Manifest, read_list, read_manifest
 from curation_tasks.runner.earlier import find_indexes
-from curation_tasks.runner.publish import published_entries, published_folder
 from curation_tasks.storage.filesystem import open_input, storage_errors
 
 FRESH, INCOMPLETE, UNSUPPORTED = "fresh", "incomplete", "unsupported"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.lineage.tree import ancestors
 from curation_tasks.manifest import MANIFEST_NAME, read_manifest
 from curation_tasks.runner.freshness import freshness
-from curation_tasks.runner.publish import published_entries, published_folder
 from curation_tasks.storage import filesystem
 
 

@@ -9,7 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, BaseOperator, Context, CronPartitionTimetable, Param
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAll,
+    AssetAny,
+    BaseOperator,
+    Context,
+    CronPartitionTimetable,
+    Param,
+    PartitionedAssetTimetable,
+)
 from airflow.sdk.exceptions import AirflowFailException
 
 from curation_airflow.catalogue import known_snapshots
@@ -20,7 +30,7 @@ from curation_airflow.timetables import SnapshotTimetable
 from curation_tasks.errors import ConfigError
 from curation_tasks.parts import Snapshot
 from curation_tasks.plan import Plan, PlannedStage, plan, run_parameters
-from curation_tasks.spec import ALL, DATE_FORMATS, RESOLVE, PipelineSpec, load_pipeline
+from curation_tasks.spec import ALL, DATE_FORMATS, INPUTS, RESOLVE, PipelineSpec, load_pipeline
 
 #: Folders of pipeline files, separated as in PATH; default: ``dags/pipelines``.
 PIPELINES_VARIABLE = "CURATE_PIPELINES"
@@ -73,13 +83,14 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
     spec = planned.spec
     operator = stage_operator()
     snapshots = known_snapshots(root, spec.name) if planned.snapshot_source else ()
+    schedule = _schedule(planned, snapshots)
     with DAG(
         spec.name,
         description=_first_line(spec.description),
         doc_md=pipeline_runbook(planned, pipeline_file, root),
-        schedule=_schedule(planned, snapshots),
+        schedule=schedule,
         # A pipeline with a schedule starts to download when it is unpaused, so a person decides that.
-        is_paused_upon_creation=None if spec.partitions.by == "none" else True,
+        is_paused_upon_creation=None if schedule is None else True,
         catchup=False,
         max_active_runs=1,
         # A process takes all cores and the memory of its machine: two at once would share them. Pods have their own.
@@ -141,15 +152,19 @@ class InvalidPipelineOperator(BaseOperator):
 
 
 def _schedule(planned: Plan, snapshots: Sequence[Snapshot]) -> Any:
-    """The timetable: one run per snapshot, day or month; None for pipelines that people or other DAGs start."""
-    partitions = planned.spec.partitions
+    """The timetable: one run per snapshot, day or month, by cron, or when inputs are published; None where people start runs."""
+    partitions, schedule = planned.spec.partitions, planned.spec.schedule
+    if schedule == INPUTS:
+        assets = [dataset_asset(pipeline, dataset) for pipeline, dataset in planned.published_inputs()]
+        # Of one snapshot all inputs are waited for; without partitions each publication is worth a run.
+        return AssetAny(*assets) if partitions.by == "none" else PartitionedAssetTimetable(assets=AssetAll(*assets))
     if planned.snapshot_source is not None:
         return SnapshotTimetable(planned.spec.name, snapshots, partitions.since)
     if partitions.by in DATE_FORMATS:
         # A period is curated when it is over: the run of a tick is for the period that ended then.
         cron = {"day": "0 0 * * *", "month": "0 0 1 * *"}[partitions.by]
         return CronPartitionTimetable(cron, timezone="UTC", run_offset=-1, key_format=DATE_FORMATS[partitions.by])
-    return None
+    return schedule
 
 
 def _params(planned: Plan, known: Sequence[str]) -> dict[str, Param]:
@@ -198,11 +213,16 @@ def _later(planned: Plan, stage_id: str) -> tuple[str, ...]:
     return tuple(sorted(later))
 
 
+def dataset_asset(pipeline: str, dataset: str) -> Asset:
+    """What stands for a published dataset: its producer updates it, consumers are scheduled by it."""
+    return Asset(name=f"{pipeline}.{dataset}", uri=f"x-curation://{pipeline}/{dataset}", group="curation")
+
+
 def _assets(spec: PipelineSpec, stage: PlannedStage) -> dict[str, Asset]:
     """The datasets that a publish stage publishes, by the stage that made them."""
     if stage.kind != "publish":
         return {}
-    return {name: Asset(name=f"{spec.name}.{name}", uri=f"x-curation://{spec.name}/{name}", group="curation") for name in stage.needs}
+    return {name: dataset_asset(spec.name, name) for name in stage.needs}
 
 
 def _free_name(stem: str, taken: dict[str, DAG]) -> str:

@@ -78,6 +78,8 @@ def _row(stage: PlannedStage) -> str:
 
 
 def _what(stage: PlannedStage) -> str:
+    if stage.kind == "blend":
+        return "mixes datasets by weight"
     if stage.kind == "compact":
         return "re-cuts shards to a size"
     if stage.kind == "publish":

@@ -53,7 +53,7 @@ def test_every_dag_follows_the_rules(facts):
         assert dag["doc"].startswith(f"# {name}"), name
         assert dag["max_active_runs"] == 1, name
         assert dag["catchup"] is False, name
-        assert dag["schedule"] in ("NullTimetable", "SnapshotTimetable", "CronPartitionTimetable"), name
+        assert dag["schedule"] in ("NullTimetable", "SnapshotTimetable", "CronPartitionTimetable", "PartitionedAssetTimetable"), name
         assert dag["schedule"] == "NullTimetable" or dag["paused"], name
         for task, found in dag["tasks"].items():
             assert found["owner"] not in ("", "airflow"), (name, task)
@@ -97,10 +97,11 @@ def test_the_form_of_a_partitioned_pipeline_asks_for_the_snapshot(facts):
 
 
 def test_a_pipeline_runs_by_snapshots_by_months_or_by_hand(facts):
-    assert {name: facts["dags"][name]["schedule"] for name in ("fruit", "seasons", "months")} == {
+    assert {name: facts["dags"][name]["schedule"] for name in ("fruit", "seasons", "months", "salad")} == {
         "fruit": "NullTimetable",
         "seasons": "SnapshotTimetable",
         "months": "CronPartitionTimetable",
+        "salad": "PartitionedAssetTimetable",
     }
 
 

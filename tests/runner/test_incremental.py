@@ -11,13 +11,14 @@ import pytest
 from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.dedup.index import erase
 from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.lineage.published import published_entries
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
 from curation_tasks.plan import plan
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner import lease as leases
 from curation_tasks.runner.freshness import freshness, indexed_documents, states
-from curation_tasks.runner.publish import named_manifest, published_entries
+from curation_tasks.runner.publish import named_manifest
 from curation_tasks.runner.retention import expired_folders, snapshots
 from curation_tasks.spec import load_pipeline
 
