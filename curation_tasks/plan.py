@@ -20,7 +20,7 @@ from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.functions import check_function
 from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart, function_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
-from curation_tasks.spec import EARLIER, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
+from curation_tasks.spec import ALL, EARLIER, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
 #: Kind of stage → kind of the parts that it runs.
 PART_KIND: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
@@ -157,7 +157,7 @@ class StageCall:
         inputs: Stage → URI of its manifest (or a template that an orchestrator fills in); ``resolve`` is among them,
             except for resolve itself.
         resources: What the stage asks for.
-        pipeline_file: For resolve: the pipeline file.
+        pipeline_file: For resolve: the pipeline file; None where the pipeline is handed over as text.
         root: For resolve: the storage root.
         limit: For resolve: at most so many records of each source.
         overrides: For resolve: parameters set for this run, ``stage.parameter`` → YAML value.
@@ -177,7 +177,8 @@ class StageCall:
         """``curate stage …``: what a laptop, an Airflow task and a pod run."""
         argv = ["curate", "stage", self.stage]
         if self.stage == RESOLVE:
-            argv += ["--pipeline", str(self.pipeline_file), "--snapshot", self.snapshot, "--root", str(self.root)]
+            argv += ["--pipeline", self.pipeline_file] if self.pipeline_file else []
+            argv += ["--snapshot", self.snapshot, "--root", str(self.root)]
             argv += ["--limit", str(self.limit)] if self.limit is not None else []
             argv += [item for name, value in sorted(self.overrides.items()) for item in ("--set", f"{name}={value}")]
             return argv
@@ -188,6 +189,32 @@ class StageCall:
         if self.resources.workers is not None:
             argv += ["--workers", str(self.resources.workers)]
         return argv
+
+
+@dataclass(frozen=True)
+class CommandCall:
+    """A command beside the stages, for what keeps a deployment going: discovery, housekeeping.
+
+    Attributes:
+        pipeline: Whose, or what it is for; part of names and labels.
+        stage: What it does, in a word.
+        arguments: Behind ``curate``.
+        pipeline_file: A pipeline that the command reads; comes behind the arguments.
+        resources: What it asks for.
+        snapshot: As for a stage; a command concerns all.
+        inputs: None: it reads no stage.
+    """
+
+    pipeline: str
+    stage: str
+    arguments: tuple[str, ...]
+    pipeline_file: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    snapshot: str = ALL
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self) -> list[str]:
+        return ["curate", *self.arguments, *(["--pipeline", self.pipeline_file] if self.pipeline_file else [])]
 
 
 def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:

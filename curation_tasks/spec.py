@@ -57,6 +57,15 @@ class Resources(_Model):
     memory: str | None = Field(None, pattern=r"^\d+(\.\d+)?\s*[kMGT]i?B?$", description="Memory per worker, as `8GiB`.")
     gpus: int = Field(0, ge=0, description="GPUs per worker.")
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory per worker in bytes; None when the pipeline leaves it to the deployment."""
+        if self.memory is None:
+            return None
+        number, unit = re.fullmatch(r"([\d.]+)\s*([kMGT]i?)B?", self.memory).groups()  # type: ignore[union-attr]
+        base = 1024 if unit.endswith("i") else 1000
+        return int(float(number) * base ** ("kMGT".index(unit[0]) + 1))
+
 
 class PartCall(_Model):
     """A part by name, with parameters. In a file: ``name`` or ``name: {parameter: value}``."""

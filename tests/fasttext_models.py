@@ -1,5 +1,6 @@
 """Trains small fastText models of all kinds into a folder: ``python tests/fasttext_models.py FOLDER``.
 
+One of them, ``quality.bin``, is also committed in ``tests/corpus/models``, for the example of ``filters.fasttext_quality``.
 In a process of its own, as fastText writes to its terminal and leaves memory uninitialised.
 """
 
@@ -26,6 +27,10 @@ MODELS = {
     "quantized.ftz": ({"loss": "softmax", "minn": 1, "maxn": 4, "wordNgrams": 2, "bucket": 300, "dim": 7}, {"qnorm": False}),
 }
 
+STORIES = "once upon time there was little girl who lived house dog fox jumps over story asked said met"
+SHOPS = "buy now cheap free shipping click here login cart price sale order best offer deal link"
+BOTH = "the a of and to in for with you we is it on all"
+
 
 def main(folder: Path) -> None:
     import fasttext
@@ -37,6 +42,9 @@ def main(folder: Path) -> None:
         if quantization is not None:
             model.quantize(str(lines), thread=1, verbose=0, **quantization)
         model.save_model(str(folder / name))
+    lines.write_text("".join(f"__label__{label} {text}\n" for label, text in good_and_bad_texts(200)), encoding="utf-8")
+    model = fasttext.train_supervised(str(lines), epoch=20, lr=0.5, minn=0, maxn=0, dim=8, thread=1, verbose=0)
+    model.save_model(str(folder / "quality.bin"))
 
 
 def labelled_texts(count: int, seed: int) -> list[tuple[str, str]]:
@@ -47,6 +55,13 @@ def labelled_texts(count: int, seed: int) -> list[tuple[str, str]]:
     # Unlike frequencies, so that the Huffman tree is not balanced.
     labels = chance.choices(list(words), weights=[4, 3, 2, 1], k=count)
     return [(label, " ".join(chance.choices(words[label], k=chance.randint(1, 12)))) for label in labels]
+
+
+def good_and_bad_texts(count: int, seed: int = 1) -> list[tuple[str, str]]:
+    """Stories, labelled ``hq``, and the words of shops, labelled ``lq``; some words are in both."""
+    chance = random.Random(seed)
+    words = {"hq": f"{STORIES} {BOTH}".split(), "lq": f"{SHOPS} {BOTH}".split()}
+    return [(label, " ".join(chance.choices(words[label], k=chance.randint(5, 30)))) for label in chance.choices(list(words), k=count)]
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from curation_tasks.parts import Parameters
+from curation_tasks.parts import FilePath, Parameters
 
 #: Removed words over all words of a document, above which RefinedWeb drops it.
 REFINEDWEB_REMOVED_WORDS = 0.05
@@ -110,3 +110,24 @@ class LinesParameters(Parameters):
             return {}
         name = self.rules.name
         return {f"{name}.removed_word_ratio.max": (f"{name}_removed_word_ratio", self.max_removed_word_ratio)}
+
+
+class LinePatternsParameters(Parameters):
+    """Which lines go. A file has one entry a line; empty lines and those that begin with `#` are passed over."""
+
+    exact: tuple[str, ...] = Field((), description="Lines that go when they are equal to one of these, white space around them aside.")
+    patterns: tuple[str, ...] = Field((), description="Lines that go when one of these RE2 expressions matches somewhere in them.")
+    exact_file: FilePath | None = Field(None, description="A file of further lines for `exact`; `.gz` is read as well.")
+    patterns_file: FilePath | None = Field(None, description="A file of further expressions; `.gz` is read as well.")
+    max_removed_word_ratio: float | None = Field(None, ge=0, le=1, description="Reject documents that lose a larger share of their words.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.exact or self.patterns or self.exact_file or self.patterns_file):
+            raise ValueError("there is nothing to look for: give `exact`, `patterns`, or a file of either")
+        return self
+
+    def thresholds(self) -> dict[str, tuple[str, float]]:
+        if self.max_removed_word_ratio is None:
+            return {}
+        return {"line_patterns.removed_word_ratio.max": ("line_patterns_removed_word_ratio", self.max_removed_word_ratio)}

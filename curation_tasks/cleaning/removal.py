@@ -41,3 +41,12 @@ def removed(
     if not differs.any():
         return batch
     return with_columns(batch, {"text": pc.if_else(pa.array(rejected), old_texts, new_texts) if rejected.any() else new_texts})
+
+
+def rewritten(batch: pa.RecordBatch, new_texts: pa.Array, context: RunContext, counter: str) -> pa.RecordBatch:
+    """The batch with new texts, or itself when none differs; counts the documents that do."""
+    differs = pc.fill_null(pc.not_equal(batch.column("text").cast(new_texts.type), new_texts), False)
+    if not differs.true_count:
+        return batch
+    context.count(counter, differs.true_count)
+    return with_columns(batch, {"text": new_texts})

@@ -48,6 +48,10 @@ def kernel(signature: str) -> Callable[[Callable], Any]:
 #: For small functions that kernels are made of: compiled into each kernel that calls them.
 inlined = numba.njit(nogil=True)
 
+#: The same without an entry from Python, which is a third of the time to compile it: for kernels of many small functions.
+#: A call from Python is a crash; tests take ``function.py_func``.
+inner = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
 #: Signature of the bytes of an Arrow string array.
 BYTES = 'Array(uint8, 1, "C", readonly=True)'
 #: Signature of its offsets, widened to 64 bits so that one compiled form serves strings and large strings.

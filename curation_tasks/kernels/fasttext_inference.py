@@ -82,14 +82,14 @@ def predict(model: FastTextModel, data: np.ndarray, starts: np.ndarray, ends: np
     return Predictions(labels, scores, features)
 
 
-def label_scores(model: FastTextModel, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, label: str) -> np.ndarray:
-    """The probability of one label for each text.
+def scores_of(found: Predictions, label: int) -> np.ndarray:
+    """The probability of one label, float32, shape (texts,); 0 for a text without features.
 
-    Returns:
-        float32, shape (texts,); 0 for a text without features.
+    Args:
+        found: Predictions of all labels.
+        label: Index of the label.
     """
-    found = predict(model, data, starts, ends, k=len(model.labels))
-    return np.where(found.labels == model.labels.index(label), found.scores, np.float32(0)).sum(axis=1, dtype=np.float32)
+    return np.where(found.labels == label, found.scores, np.float32(0)).sum(axis=1, dtype=np.float32)
 
 
 def plain_lines(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:

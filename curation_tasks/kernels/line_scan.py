@@ -7,9 +7,10 @@ differ in the table of byte kinds that a kernel is given.
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
-from curation_tasks.kernels.compilation import inlined
-from curation_tasks.kernels.utf8 import is_wide_space
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.utf8 import is_wide_space, text_buffers, width_of
 
 #: Kinds of bytes: part of a word; white space; ends a line; may begin white space beyond ASCII.
 ORDINARY, SPACE, BREAK, WIDE = 0, 1, 2, 3
@@ -126,3 +127,23 @@ def strip(data, start, end):
         else:
             break
     return start, end
+
+
+def count_words(texts: pa.Array) -> np.ndarray:
+    """Words between white space of each text: int64, shape (rows,); nulls have none."""
+    offsets, data = text_buffers(texts)
+    words = np.zeros(len(texts), np.int64)
+    _count_words(data, offsets, LINE_FEEDS, words)
+    return words
+
+
+@kernel(f"void({BYTES}, {OFFSETS}, uint8[::1], int64[::1])")
+def _count_words(data, offsets, kinds, words):
+    for row in range(offsets.shape[0] - 1):
+        at, end = offsets[row], offsets[row + 1]
+        while at < end:
+            if kinds[data[at]] == ORDINARY or (kinds[data[at]] == WIDE and not is_wide_space(data, at, end)):
+                words[row] += 1
+                at = _word_end(data, at, end, kinds)
+            else:
+                at += width_of(data[at])

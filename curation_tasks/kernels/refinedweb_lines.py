@@ -15,7 +15,7 @@ import pyarrow as pa
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.kernels.line_scan import LINE_FEEDS, characters, copy, scan_line, strip
 from curation_tasks.kernels.phrases import PHRASES, has_phrase_at, lower, phrase_table
-from curation_tasks.kernels.utf8 import decode, string_array, text_buffers, width_of
+from curation_tasks.kernels.utf8 import character_before, decode, is_wide_space, string_array, text_buffers, width_of
 
 #: What is counted for each text. Lines that hold nothing but white space are not counted.
 COUNTS = ("lines", "words", "removed_lines", "removed_words", "removed_characters")
@@ -150,16 +150,22 @@ def _is_counter(data, start, end, classes):
 
 
 @inlined
-def _is_letter_or_digit(byte):
-    return byte >= 0x80 or 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+def _is_letter_or_digit(data, at, end):
+    """Whether a letter or digit of ASCII begins at ``at``, or any other character beyond it that is no white space."""
+    byte = data[at]
+    if byte >= 0x80:
+        return not is_wide_space(data, at, end)
+    return 48 <= byte <= 57 or 97 <= lower(byte) <= 122
 
 
 @inlined
 def _stands_free(data, at, after, start, end):
     """Whether ``[at, after)`` is not a part of a longer word."""
-    if at > start and _is_letter_or_digit(data[at]) and _is_letter_or_digit(data[at - 1]):
+    if at > start and _is_letter_or_digit(data, at, end) and _is_letter_or_digit(data, character_before(data, start, at), end):
         return False
-    return not (after < end and _is_letter_or_digit(data[after - 1]) and _is_letter_or_digit(data[after]))
+    if after < end and _is_letter_or_digit(data, after, end):
+        return not _is_letter_or_digit(data, character_before(data, start, after), end)
+    return True
 
 
 @inlined

@@ -114,6 +114,23 @@ def run_stage(request: StageRequest, surroundings: Surroundings | None = None) -
     return _Stage(request, surroundings).run()
 
 
+def stage_uri(request: StageRequest) -> str:
+    """Where the manifest of a stage lies, or will lie once it has run."""
+    return _Stage(request, Surroundings()).uri
+
+
+def operations_work(request: StageRequest) -> tuple[documents.Work, list[Dataset]]:
+    """What a stage of operations would do, and the datasets that it would read; nothing is run.
+
+    Raises:
+        ConfigError: It is a stage of another kind.
+    """
+    stage = _Stage(request, Surroundings())
+    if stage.kind != "operations":
+        raise ConfigError(f"{request.stage!r} is a stage of kind {stage.kind}", expected="a stage of operations")
+    return stage._operations_work(), stage._datasets()
+
+
 def _run_resolve(request: StageRequest) -> dict[str, Any]:
     if not request.pipeline_file or not request.root:
         raise ConfigError("resolve needs a pipeline file and a storage root", remedy="give --pipeline FILE and --root URI")
@@ -322,15 +339,18 @@ class _Stage:
         return [row | {"options": json.loads(row["options"])} for row in rows]
 
     def _run_operations(self, client: Client) -> list[dict[str, Any]]:
-        parents = self._datasets()
-        columns = _common_schema(parents)
+        work = self._operations_work()
+        return self._units(client, documents.run_operations, self._shard_items(self._datasets()), work)
+
+    def _operations_work(self) -> documents.Work:
+        columns = _common_schema(self._datasets())
         self.schema, signals = dict(columns), {}
         for call in self.spec["calls"]:
             part = load_catalog().find("operation", call["use"])
             added = part.adds_of(part.parameters.model_validate(call["parameters"]))
             signals |= {name: kind for name, kind in added.items() if name not in columns}
             self.schema |= added
-        return self._units(client, documents.run_operations, self._shard_items(parents), self._work(self.schema, signals))
+        return self._work(self.schema, signals)
 
     def _run_reduction(self, client: Client) -> list[dict[str, Any]]:
         [dataset] = self._datasets()

@@ -37,6 +37,9 @@ PIPELINES_VARIABLE = "CURATE_PIPELINES"
 #: Storage root: a folder or s3://bucket/prefix; default: ``.curation/data`` in the repository.
 ROOT_VARIABLE = "CURATE_ROOT"
 
+#: DAGs beside those of pipelines; ``curation_airflow.maintenance`` builds them.
+MAINTENANCE_DAGS = ("discovery", "housekeeping")
+
 #: Two retries after half a minute and after a minute, with jitter. Which failures are retried is the operator's decision.
 DEFAULT_ARGUMENTS: dict[str, Any] = {
     "retries": 2,
@@ -63,6 +66,10 @@ def build_dags(folders: Sequence[Path], root: str | None = None) -> dict[str, DA
     for path in (path for folder in folders for path in sorted(folder.glob("*.y*ml"))):
         try:
             spec = load_pipeline(path)
+            if spec.name in MAINTENANCE_DAGS:
+                raise ConfigError(
+                    f"{spec.name!r} is the name of a DAG that keeps the deployment going", where=str(path), remedy="rename it"
+                )
             if spec.name in dags:
                 raise ConfigError(f"another pipeline file has the name {spec.name!r}", where=str(path), remedy="rename one of them")
             dag = build_dag(plan(spec), str(path), root)

@@ -14,11 +14,13 @@ def facts() -> dict:
     from airflow.dag_processing.dagbag import DagBag
     from airflow.serialization.serialized_objects import DagSerialization
 
+    before = set(sys.modules)
     bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     heavy = sorted(name for name in HEAVY if name in sys.modules)
     return {
         "import_errors": dict(bag.import_errors),
         "heavy": heavy,
+        "modules": len(set(sys.modules) - before),
         "dags": {
             name: dag_facts(DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)), dag) for name, dag in bag.dags.items()
         },
@@ -42,6 +44,7 @@ def dag_facts(stored, dag) -> dict:
                 "retries": task.retries,
                 "backoff": task.retry_exponential_backoff,
                 "upstream": sorted(task.upstream_task_ids),
+                "links": [link.name for link in task.operator_extra_links],
                 "outlets": [asset.uri for asset in task.outlets],
                 "doc": dag.get_task(task.task_id).doc_md,
             }

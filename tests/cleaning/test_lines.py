@@ -31,7 +31,7 @@ def one(text, **parameters):
 
 
 def ascii_lower(text):
-    return text.encode().lower().decode()
+    return "".join(character.lower() if character.isascii() else character for character in text)
 
 
 def c4(text):
@@ -111,20 +111,33 @@ def is_counter(line):
     return re.fullmatch(rf"\W*[0-9][0-9,.]*[kmb]?\s+({'|'.join(COUNTED)})s?\W*", line, re.IGNORECASE) is not None
 
 
+def find_free(phrase, text):
+    """Where a phrase stands in a text and is not a part of a longer word; −1 if nowhere."""
+
+    def letter(character):
+        return bool(re.fullmatch("[A-Za-z0-9]", character)) or (not character.isascii() and not character.isspace())
+
+    for found in re.finditer(f"(?={re.escape(phrase)})", ascii_lower(text)):
+        at, after = found.start(), found.start() + len(phrase)
+        before = at > 0 and letter(text[at - 1]) and letter(text[at])
+        behind = after < len(text) and letter(text[after - 1]) and letter(text[after])
+        if not before and not behind:
+            return at
+    return -1
+
+
 def cut(line):
     """A short line without the phrases."""
-    stripped = line.strip()
-    free = r"(?![A-Za-z0-9\x80-\U0010ffff])"
-    if re.match(rf"sign-in{free}", stripped, re.IGNORECASE | re.ASCII):
-        begin = line.index(stripped)
+    begin = len(line) - len(line.lstrip())
+    if find_free("sign-in", line[begin:]) == 0:
         line = line[:begin] + line[begin + 7 :]
     for suffix in ("read more...", "read more\u2026"):
-        stripped = line.strip()
-        finish = line.index(stripped) + len(stripped)
-        if re.search(rf"(?<![A-Za-z0-9\x80-\U0010ffff]){re.escape(suffix)}\Z", stripped, re.IGNORECASE | re.ASCII):
-            line = line[: finish - len(suffix)] + line[finish:]
-    while found := re.search(rf"(?<![A-Za-z0-9\x80-\U0010ffff])items in cart{free}", line, re.IGNORECASE | re.ASCII):
-        line = line[: found.start()] + line[found.end() :]
+        finish = len(line.rstrip())
+        at = finish - len(suffix)
+        if at >= 0 and find_free(suffix, line[max(at - 1, 0) : finish]) == min(at, 1):
+            line = line[:at] + line[finish:]
+    while (at := find_free("items in cart", line)) >= 0:
+        line = line[:at] + line[at + 13 :]
     return line
 
 
@@ -172,6 +185,9 @@ WEB = [
     "0 items in cart",
     "my Items in Cart now",
     "items in carts",
+    "x\u00a0items in cart\u00a0y z",
+    "\u00e9items in cart",
+    "\u00a0sign-in to see",
     "\n",
     " ",
     "\t",

@@ -15,7 +15,7 @@ from curation_tasks.filters.language import embedded_model
 from curation_tasks.filters.language_parameters import LID176_LANGUAGES
 from curation_tasks.kernels import fasttext_model
 from curation_tasks.kernels.fasttext_features import bucket_of
-from curation_tasks.kernels.fasttext_inference import label_scores, plain_lines, predict
+from curation_tasks.kernels.fasttext_inference import plain_lines, predict, scores_of
 from curation_tasks.kernels.fasttext_model import FastTextModel, load_model
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.testing import TRAPS
@@ -89,7 +89,8 @@ def test_no_text_depends_on_its_neighbours(rows, cut):
 def test_scores_of_one_label(fasttext_models):
     model = load_model(str(fasttext_models / "tree.bin"))
     rows = [text for _, text in labelled_texts(20, seed=3)]
-    total = sum(label_scores(model, *buffers(["", *rows]), label) for label in model.labels)
+    found = predict(model, *buffers(["", *rows]), k=len(model.labels))
+    total = sum(scores_of(found, label) for label in range(len(model.labels)))
     assert total[0] == 0
     np.testing.assert_allclose(total[1:], 1, atol=1e-3)
 
