@@ -50,12 +50,11 @@ def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) 
     kept = [entry for entry in entries if datetime.fromisoformat(entry["published"]) >= since] + entries[-1:]
     folders: set[str] = set()
     for entry in kept:
-        for index in entry.get("indexes", {}).values():
-            folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{index['manifest']}"))}
-            folders.add(f"{root}/{index['path']}")
         folders.add(f"{root}/{entry['manifest']}".rsplit("/", 1)[0])
-        for item in entry["datasets"].values():
-            for node in lineage_graph(read_manifest(f"{root}/{item['path']}")).values():
+        indexes = list(entry.get("indexes", {}).values())
+        folders |= {f"{root}/{item['path']}" for item in indexes}
+        for path in [item["path"] for item in entry["datasets"].values()] + [item["manifest"] for item in indexes]:
+            for node in lineage_graph(read_manifest(f"{root}/{path}")).values():
                 folders |= {uri.rsplit("/", 1)[0] for uri in (node.uri, node.resolve)}
     return folders
 
