@@ -23,6 +23,7 @@ from curation_tasks.cli import (
     snapshots,
     stage,
     status,
+    train_classifier,
     verify,
 )
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
@@ -37,7 +38,9 @@ application = typer.Typer(
     epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
-for _module in (run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, init):
+for _module in (
+    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier, init,
+):  # fmt: skip
     _module.register(application)
 
 

@@ -12,6 +12,7 @@ from curation_tasks.parts import Parameters, SourcePart
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
 from curation_tasks.sources.builder import source_from_builder
 from curation_tasks.sources.download import Download, UrlDownloader
+from curation_tasks.sources.wikipedia_part import WIKIPEDIA
 
 Patterns = Annotated[
     tuple[str, ...],
@@ -276,4 +277,5 @@ PARTS = (
         rejects=("empty_story",),
         example={"stories": 1000, "units": 2},
     ),
+    WIKIPEDIA,
 )
