@@ -25,6 +25,7 @@ from curation_tasks.cli import (
     status,
     train_classifier,
     verify,
+    warm,
 )
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
 from curation_tasks.logs import configure_logs, logger
@@ -39,8 +40,9 @@ application = typer.Typer(
 )
 
 for _module in (
-    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier, init,
-):  # fmt: skip
+    *(run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report),
+    *(train_classifier, init, warm),
+):
     _module.register(application)
 
 
