@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from curation_tasks.dedup import fuzzy_parts
 from curation_tasks.parts import Parameters, ReductionPart
 
 
@@ -39,4 +40,5 @@ PARTS = (
         libraries=lambda parameters: ("pyarrow",) if parameters.normalization else (),
         example={"normalization": ["lower", "whitespace"]},
     ),
+    *fuzzy_parts.PARTS,
 )

@@ -30,15 +30,17 @@ class PartitionWriter:
     Args:
         uri: Where.
         schema: Of every row group.
+        compress: False for columns of hashes, which no compression makes smaller.
     """
 
-    def __init__(self, uri: str, schema: pa.Schema):
+    def __init__(self, uri: str, schema: pa.Schema, *, compress: bool = True):
         self._schema = schema
+        self._options = {"compression": "zstd"} if compress else {"compression": "none", "use_dictionary": False}
         self._partitions: list[int] = []
         self._output = open_output(uri)
 
     def __enter__(self) -> Self:
-        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, compression="zstd")
+        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, **self._options)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
