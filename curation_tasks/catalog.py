@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from curation_tasks.errors import ConfigError, did_you_mean
+from curation_tasks.functions import require_allowed
 from curation_tasks.parts import ExportPart, OperationPart, Part, PartKind, ReductionPart, SourcePart
 
 ENTRY_POINT_GROUP = "curation_tasks.catalog"
-#: Comma-separated packages below which a pipeline file may name code by a dotted path.
-ALLOWED_PACKAGES_VARIABLE = "CURATE_ALLOWED_PACKAGES"
 
 
 @dataclass(frozen=True)
@@ -89,20 +87,9 @@ def load_catalog() -> Catalog:
     return catalog
 
 
-def allowed_packages() -> tuple[str, ...]:
-    return tuple(name.strip() for name in os.environ.get(ALLOWED_PACKAGES_VARIABLE, "").split(",") if name.strip())
-
-
 def _by_path(kind: PartKind, use: str, where: str | None) -> Part:
     module_name, _, attribute = use.partition(":")
-    package = module_name.split(".")[0]
-    if package not in allowed_packages():
-        raise ConfigError(
-            f"code of the package {package!r} may not be named by a pipeline file",
-            where=where,
-            expected=f"one of: {', '.join(allowed_packages()) or '(none is allowed)'}",
-            remedy=f"add it to {ALLOWED_PACKAGES_VARIABLE}, or register the part by an entry point of its package",
-        )
+    require_allowed(module_name, where, "part")
     try:
         part = getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:

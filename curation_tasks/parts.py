@@ -34,36 +34,53 @@ class _FileMarker:
     """Marks a parameter whose value names a file."""
 
 
+class _FunctionMarker:
+    """Marks a parameter whose value names a function of the user's own."""
+
+
 #: A parameter that names a file or a folder (a model, a block list). Its content enters the stage's key, ``resolve``
 #: freezes a copy of it, and the implementation reads it through ``context.local_path(value)``.
 FilePath = Annotated[str, _FileMarker()]
 
 
+#: A parameter that names a function of the user's own (``curation_tasks.functions``). Its code enters the stage's key.
+FunctionPath = Annotated[str, _FunctionMarker()]
+
+
 def file_parameters(parameters: Parameters) -> Iterator[str]:
     """The values of all ``FilePath`` parameters, nested models and lists included, in the order of their fields."""
+    return _marked_parameters(parameters, _FileMarker)
+
+
+def function_parameters(parameters: Parameters) -> Iterator[str]:
+    """The values of all ``FunctionPath`` parameters, nested models and lists included, in the order of their fields."""
+    return _marked_parameters(parameters, _FunctionMarker)
+
+
+def _marked_parameters(parameters: Parameters, marker: type) -> Iterator[str]:
     for name, info in type(parameters).model_fields.items():
         value = getattr(parameters, name)
-        yield from _file_values(value, _is_file(info.metadata, info.annotation))
+        yield from _marked_values(value, marker, _is_marked(info.metadata, info.annotation, marker))
 
 
-def _is_file(metadata: Sequence[Any], annotation: Any) -> bool:
-    if any(isinstance(item, _FileMarker) for item in metadata):
+def _is_marked(metadata: Sequence[Any], annotation: Any, marker: type) -> bool:
+    if any(isinstance(item, marker) for item in metadata):
         return True
-    return any(_is_file(getattr(inner, "__metadata__", ()), inner) for inner in getattr(annotation, "__args__", ()))
+    return any(_is_marked(getattr(inner, "__metadata__", ()), inner, marker) for inner in getattr(annotation, "__args__", ()))
 
 
-def _file_values(value: Any, is_file: bool) -> Iterator[str]:
+def _marked_values(value: Any, marker: type, is_marked: bool) -> Iterator[str]:
     if isinstance(value, Parameters):
-        yield from file_parameters(value)
+        yield from _marked_parameters(value, marker)
     elif isinstance(value, str):
-        if is_file:
+        if is_marked:
             yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _file_values(item, is_file)
+            yield from _marked_values(item, marker, is_marked)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _file_values(item, is_file)
+            yield from _marked_values(item, marker, is_marked)
 
 
 Columns = Mapping[str, str] | Callable[[Any], Mapping[str, str]]
@@ -184,6 +201,21 @@ class SourceUnit:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What a source publishes at once: a crawl, a dump, a month.
+
+    Attributes:
+        id: Its name, which stands in paths.
+        date: The day (UTC) that it stands for, YYYY-MM-DD: the order of snapshots, and what backfills select by.
+        available: Since when it is complete, an ISO time with its zone; "" for as long as it has been listed.
+    """
+
+    id: str
+    date: str
+    available: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourcePart(Part):
     """Where documents come from.
@@ -197,6 +229,9 @@ class SourcePart(Part):
 
     Attributes:
         units: ``module:function`` or the function itself.
+        snapshots: ``module:function`` or the function itself, ``function(parameters) -> list[Snapshot]``: asks the origin what it
+            publishes. Called by discovery; None for sources without snapshots of their own.
+        reads_root: True when both need the storage root, given as a last argument ``root``: for what other pipelines made.
         provides: Columns besides those that every document has.
         rejects: Reasons that it may give.
     """
@@ -204,11 +239,23 @@ class SourcePart(Part):
     kind: ClassVar[str] = "source"
 
     units: str | Callable
+    snapshots: str | Callable | None = None
+    reads_root: bool = False
     provides: Columns = field(default_factory=dict)
     rejects: Names = ()
 
-    def load_units(self) -> Callable[[Parameters, str], list[SourceUnit]]:
+    def load_units(self) -> Callable[..., list[SourceUnit]]:
         return self.units if callable(self.units) else _import(self.units, self.name)
+
+    def list_units(self, parameters: Parameters, snapshot: str, root: str) -> list[SourceUnit]:
+        """The work of a snapshot."""
+        return self.load_units()(parameters, snapshot, *([root] if self.reads_root else []))
+
+    def list_snapshots(self, parameters: Parameters, root: str) -> list[Snapshot]:
+        """What the origin publishes."""
+        assert self.snapshots is not None, f"the source {self.name!r} publishes no snapshots"
+        function = self.snapshots if callable(self.snapshots) else _import(self.snapshots, self.name)
+        return function(parameters, *([root] if self.reads_root else []))
 
     def provides_of(self, parameters: Parameters) -> dict[str, str]:
         return dict(_given(self.provides, parameters))

@@ -17,12 +17,15 @@ from pydantic import ValidationError
 
 from curation_tasks.catalog import Catalog, load_catalog
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart
+from curation_tasks.functions import check_function
+from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart, function_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
-from curation_tasks.spec import RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
+from curation_tasks.spec import ALL, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
 #: Kind of stage → kind of the parts that it runs.
 PART_KIND: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
+#: The source that reads what another pipeline has published.
+PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class PlannedStage:
         options: dict[str, Any] = {"ledger_text": self.spec.ledger_text}
         if self.kind == "source":
             options["max_quarantined_ratio"] = self.spec.max_quarantined_ratio
-        if self.kind in ("compact", "publish"):
+        if self.kind in ("blend", "compact", "publish"):
             options |= getattr(self.spec, self.kind).model_dump(mode="json")
         return {
             "id": self.id,
@@ -109,9 +112,36 @@ class Plan:
         inputs = {name: "{" + name + "}" for name in (RESOLVE, *stage.needs)}
         return StageCall(self.spec.name, snapshot, stage.id, inputs, stage.spec.resources)
 
+    @cached_property
+    def snapshot_source(self) -> PlannedStage | None:
+        """The source stage whose snapshots the pipeline curates; None when a person names the snapshot of each run.
+
+        Raises:
+            ConfigError: The pipeline names a stage that is no source, or one that publishes no snapshots.
+        """
+        if self.spec.partitions.by != "snapshot":
+            return None
+        sources = [stage for stage in self.stages if stage.kind == "source"]
+        wanted = self.spec.partitions.source
+        if wanted is None:
+            return next((stage for stage in sources if stage.calls[0].part.snapshots is not None), None)
+        where = self.spec.origin.where(("partitions", "source"))
+        named = next((stage for stage in sources if stage.id == wanted), None)
+        if named is None:
+            hint = did_you_mean(wanted, [stage.id for stage in sources])
+            raise ConfigError(f"partitions name {wanted!r}, which is no source; {hint}", where=where)
+        if named.calls[0].part.snapshots is None:
+            raise ConfigError(f"the source {named.calls[0].use!r} publishes no snapshots", where=where, remedy="name another, or none")
+        return named
+
+    def published_inputs(self) -> list[tuple[str, str | None]]:
+        """``(pipeline, dataset)`` of each published dataset that the pipeline reads, in the order of its sources."""
+        sources = [stage.calls[0].parameters for stage in self.stages if stage.kind == "source" and stage.spec.source == PUBLISHED]
+        return list(dict.fromkeys((parameters.pipeline, parameters.dataset) for parameters in sources))
+
     def described(self) -> dict[str, Any]:
         """The pipeline with all defaults filled in, as plain data."""
-        return {"name": self.spec.name, "partitions": self.spec.partitions, "stages": [stage.described() for stage in self.stages]}
+        return {"name": self.spec.name, "partitions": self.spec.partitions.by, "stages": [stage.described() for stage in self.stages]}
 
 
 @dataclass(frozen=True)
@@ -125,7 +155,7 @@ class StageCall:
         inputs: Stage → URI of its manifest (or a template that an orchestrator fills in); ``resolve`` is among them,
             except for resolve itself.
         resources: What the stage asks for.
-        pipeline_file: For resolve: the pipeline file.
+        pipeline_file: For resolve: the pipeline file; None where the pipeline is handed over as text.
         root: For resolve: the storage root.
         limit: For resolve: at most so many records of each source.
         overrides: For resolve: parameters set for this run, ``stage.parameter`` → YAML value.
@@ -145,7 +175,8 @@ class StageCall:
         """``curate stage …``: what a laptop, an Airflow task and a pod run."""
         argv = ["curate", "stage", self.stage]
         if self.stage == RESOLVE:
-            argv += ["--pipeline", str(self.pipeline_file), "--snapshot", self.snapshot, "--root", str(self.root)]
+            argv += ["--pipeline", self.pipeline_file] if self.pipeline_file else []
+            argv += ["--snapshot", self.snapshot, "--root", str(self.root)]
             argv += ["--limit", str(self.limit)] if self.limit is not None else []
             argv += [item for name, value in sorted(self.overrides.items()) for item in ("--set", f"{name}={value}")]
             return argv
@@ -156,6 +187,32 @@ class StageCall:
         if self.resources.workers is not None:
             argv += ["--workers", str(self.resources.workers)]
         return argv
+
+
+@dataclass(frozen=True)
+class CommandCall:
+    """A command beside the stages, for what keeps a deployment going: discovery, housekeeping.
+
+    Attributes:
+        pipeline: Whose, or what it is for; part of names and labels.
+        stage: What it does, in a word.
+        arguments: Behind ``curate``.
+        pipeline_file: A pipeline that the command reads; comes behind the arguments.
+        resources: What it asks for.
+        snapshot: As for a stage; a command concerns all.
+        inputs: None: it reads no stage.
+    """
+
+    pipeline: str
+    stage: str
+    arguments: tuple[str, ...]
+    pipeline_file: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    snapshot: str = ALL
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self) -> list[str]:
+        return ["curate", *self.arguments, *(["--pipeline", self.pipeline_file] if self.pipeline_file else [])]
 
 
 def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
@@ -174,7 +231,91 @@ def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
         columns_in = _columns_in(stage, [planned[name] for name in needs], spec.origin, location)
         columns_out = _columns_out(stage, calls, columns_in, spec.origin, location)
         planned[stage.id] = PlannedStage(stage, needs, calls, columns_in, columns_out)
-    return Plan(spec, tuple(planned.values()))
+    whole = Plan(spec, tuple(planned.values()))
+    _ = whole.snapshot_source
+    run_parameters(whole)
+    _check_inputs(whole)
+    return whole
+
+
+def _check_inputs(planned: Plan) -> None:
+    if planned.spec.schedule != INPUTS:
+        return
+    where = planned.spec.origin.where(("schedule",))
+    inputs = planned.published_inputs()
+    if not inputs:
+        raise ConfigError(
+            "`schedule: inputs` follows published datasets, and no source reads any", where=where, expected="`source: published`"
+        )
+    for pipeline, dataset in inputs:
+        if dataset is None:
+            raise ConfigError(
+                f"`schedule: inputs` must know which dataset of {pipeline!r} it follows", where=where, remedy="set `dataset` in the source"
+            )
+
+
+@dataclass(frozen=True)
+class PlannedParameter:
+    """A parameter that a run may set.
+
+    Attributes:
+        name: As the pipeline declares it.
+        target: What it sets, as ``--set`` names it.
+        schema: JSON Schema of its values, with title and description.
+        default: Its value when the run does not set it.
+    """
+
+    name: str
+    target: str
+    schema: Mapping[str, Any]
+    default: Any
+
+
+def run_parameters(planned: Plan) -> dict[str, PlannedParameter]:
+    """The parameters that a pipeline declares for its runs.
+
+    Raises:
+        ConfigError: One sets what does not exist; names file, line and the nearest.
+    """
+    found = {}
+    for name, declared in planned.spec.parameters.items():
+        where = planned.spec.origin.where(("parameters", name))
+        try:
+            stage_id, use, field_name = _target(planned.spec, declared.sets)
+        except ConfigError as error:
+            raise ConfigError(error.what, where=where, expected=error.expected, remedy=error.remedy) from None
+        call = next(call for call in planned.by_id[stage_id].calls if use in (None, call.use))
+        model = type(call.parameters)
+        if field_name not in model.model_fields:
+            raise ConfigError(f"{call.use} has no parameter {field_name!r}; {did_you_mean(field_name, model.model_fields)}", where=where)
+        schema = model.model_json_schema()
+        value = {key: item for key, item in schema["properties"][field_name].items() if key != "default"}
+        if "$defs" in schema:
+            value["$defs"] = schema["$defs"]
+        value |= {"description": declared.description or value.get("description", ""), "title": name}
+        found[name] = PlannedParameter(name, declared.sets, value, call.parameters.model_dump(mode="json")[field_name])
+    return found
+
+
+def _target(spec: PipelineSpec, name: str) -> tuple[str, str | None, str]:
+    """Stage, operation (None for other kinds of stages) and parameter that ``name`` sets.
+
+    Raises:
+        ConfigError: There is no such stage or operation, or no parameter is named.
+    """
+    stage_id, _, parameter = name.partition(".")
+    stage = spec.stage(stage_id)
+    use = None
+    if stage.operations is not None:
+        use, _, parameter = parameter.rpartition(".")
+        uses = [call.use for call in stage.operations]
+        if use not in uses:
+            raise ConfigError(f"stage {stage_id!r} has no operation {use!r}; {did_you_mean(use, uses)}", where=name)
+        if uses.count(use) > 1:
+            raise ConfigError(f"stage {stage_id!r} has the operation {use!r} twice, so it cannot be told which is meant", where=name)
+    if not parameter or not stage.calls:
+        raise ConfigError(f"{name!r} names no parameter", expected="STAGE.PARAMETER or STAGE.OPERATION.PARAMETER")
+    return stage_id, use, parameter
 
 
 def override(spec: PipelineSpec, overrides: Mapping[str, Any]) -> PipelineSpec:
@@ -182,28 +323,29 @@ def override(spec: PipelineSpec, overrides: Mapping[str, Any]) -> PipelineSpec:
 
     Args:
         spec: The pipeline as in its file.
-        overrides: ``stage.parameter`` (for a source, reduction or export) or ``stage.operation.parameter`` → value.
+        overrides: ``stage.parameter`` (for a source, reduction or export), ``stage.operation.parameter``, or the name of a
+            parameter that the pipeline declares → value.
 
     Raises:
-        ConfigError: There is no such stage or operation. (Unknown parameters are found by ``plan``.)
+        ConfigError: There is no such stage, operation or name. (Unknown parameters of a part are found by ``plan``.)
     """
     if not overrides:
         return spec
     document = spec.model_dump(mode="json", exclude_none=True)
     for name, value in overrides.items():
-        stage_id, _, parameter = name.partition(".")
-        index = spec.stages.index(spec.stage(stage_id))
-        stage = document["stages"][index]
-        if "operations" in stage:
-            use, _, parameter = parameter.rpartition(".")
-            calls = {call["use"]: call for call in stage["operations"]}
-            if use not in calls:
-                raise ConfigError(f"stage {stage_id!r} has no operation {use!r}; {did_you_mean(use, calls)}", where=name)
-            calls[use].setdefault("parameters", {})[parameter] = value
-        elif parameter:
-            stage.setdefault("parameters", {})[parameter] = value
-        else:
-            raise ConfigError(f"{name!r} names no parameter", expected="STAGE.PARAMETER or STAGE.OPERATION.PARAMETER")
+        target = name
+        if "." not in name:
+            if name not in spec.parameters:
+                raise ConfigError(
+                    f"pipeline {spec.name!r} declares no parameter {name!r}; {did_you_mean(name, spec.parameters)}",
+                    where=spec.origin.path,
+                    expected="a declared parameter, STAGE.PARAMETER or STAGE.OPERATION.PARAMETER",
+                )
+            target = spec.parameters[name].sets
+        stage_id, use, parameter = _target(spec, target)
+        stage = document["stages"][spec.stages.index(spec.stage(stage_id))]
+        holder = stage if use is None else next(call for call in stage["operations"] if call["use"] == use)
+        holder.setdefault("parameters", {})[parameter] = value
     changed = PipelineSpec.model_validate(document)
     changed._origin = spec.origin
     return changed
@@ -220,6 +362,8 @@ def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin
     except ValidationError as error:
         prefix = (*location, "operations", index, call.use) if stage.kind == "operations" else (*location, "parameters")
         raise validation_error(error, origin, prefix, part.parameters) from None
+    for name in function_parameters(parameters):
+        check_function(name, origin.where((*location, *place)))
     return PlannedCall(call.use, part, parameters)
 
 
@@ -328,6 +472,12 @@ def pipeline_json_schema(catalog: Catalog | None = None) -> dict[str, Any]:
     stage["properties"]["resources"] = {"anyOf": [{"$ref": "#/$defs/Resources"}, {"enum": ["cpu", "cpu-large", "gpu"]}]}
     for name in ("compact", "publish"):
         stage["properties"][name] = {"anyOf": [{"$ref": f"#/$defs/{name.capitalize()}"}, {"type": "null"}]}
+    top = schema["properties"]
+    top["partitions"] = {"anyOf": [{"enum": definitions["Partitions"]["properties"]["by"]["enum"]}, {"$ref": "#/$defs/Partitions"}],
+                         "default": "none", "description": top["partitions"]["description"]}  # fmt: skip
+    for pattern, form in top["parameters"]["patternProperties"].items():
+        top["parameters"]["patternProperties"][pattern] = {"anyOf": [{"type": "string"}, form]}
+    top["parameters"]["additionalProperties"] = False
     rules = []
     for kind, named in (("source", catalog.sources), ("reduction", catalog.reductions), ("export", catalog.exports)):
         stage["properties"][kind] = {

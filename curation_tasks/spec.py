@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,13 +24,20 @@ from curation_tasks.errors import ConfigError, did_you_mean
 RESOLVE = "resolve"
 #: The snapshot of pipelines without partitions.
 ALL = "all"
+#: The schedule of a pipeline that follows the pipelines whose datasets it reads.
+INPUTS = "inputs"
+#: Parameters of every run; a pipeline declares none of these names.
+RUN_PARAMETERS = ("snapshot", "limit", "last_stage")
+#: How the snapshots of date partitions are written.
+DATE_FORMATS = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
+ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 #: A name, and behind a plus sign what sets a trial run apart from the real one.
 _SNAPSHOT = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})(\+[A-Za-z0-9._-]{1,40})?$")
 
-StageKind = Literal["source", "operations", "reduction", "compact", "export", "publish"]
-_KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "compact", "export", "publish")
+StageKind = Literal["source", "operations", "reduction", "blend", "compact", "export", "publish"]
+_KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "blend", "compact", "export", "publish")
 
 
 class _Model(BaseModel):
@@ -44,6 +52,15 @@ class Resources(_Model):
     memory: str | None = Field(None, pattern=r"^\d+(\.\d+)?\s*[kMGT]i?B?$", description="Memory per worker, as `8GiB`.")
     gpus: int = Field(0, ge=0, description="GPUs per worker.")
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory per worker in bytes; None when the pipeline leaves it to the deployment."""
+        if self.memory is None:
+            return None
+        number, unit = re.fullmatch(r"([\d.]+)\s*([kMGT]i?)B?", self.memory).groups()  # type: ignore[union-attr]
+        base = 1024 if unit.endswith("i") else 1000
+        return int(float(number) * base ** ("kMGT".index(unit[0]) + 1))
+
 
 class PartCall(_Model):
     """A part by name, with parameters. In a file: ``name`` or ``name: {parameter: value}``."""
@@ -56,6 +73,19 @@ class Compact(_Model):
     """Re-cuts shards to a size, so that filters that keep little do not leave many small files."""
 
     shard_text_bytes: int = Field(192 * 2**20, ge=2**10, description="Text per shard, in bytes.")
+
+
+class Blend(_Model):
+    """Mixes datasets by weight. Which documents are taken depends on their identity and the seed alone."""
+
+    weights: Mapping[Name, Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="Stage that is read → its share of the blend, relative to the others."
+    )
+    unit: Literal["text_bytes", "documents"] = Field("text_bytes", description="What the weights are shares of.")
+    size: int | None = Field(
+        None, ge=1, description="Size of the blend, in `unit`; default: the largest in which no document is taken twice."
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="Other seed, other documents.")
 
 
 class Gates(_Model):
@@ -73,12 +103,13 @@ class Publish(_Model):
 
 
 class StageSpec(_Model):
-    """One stage. Exactly one of source, operations, reduction, compact, export and publish says what it does."""
+    """One stage. Exactly one of source, operations, reduction, blend, compact, export and publish says what it does."""
 
     id: Name
     source: str | None = Field(None, description="Name of a source (`curate operations --kind source`).")
     operations: tuple[PartCall, ...] | None = Field(None, description="A chain of operations: one read, one write.", min_length=1)
     reduction: str | None = Field(None, description="Name of a reduction (`curate operations --kind reduction`).")
+    blend: Blend | None = None
     compact: Compact | None = None
     export: str | None = Field(None, description="Name of an export format (`curate operations --kind export`).")
     publish: Publish | None = None
@@ -115,6 +146,11 @@ class StageSpec(_Model):
             raise ValueError(f"a stage has exactly one of {', '.join(_KINDS)}; {found}")
         if self.parameters and self.kind not in ("source", "reduction", "export"):
             raise ValueError(f"`parameters` belongs to a source, a reduction or an export; here it stands beside `{self.kind}`")
+        if self.blend is not None and set(self.needs or ()) != set(self.blend.weights):
+            raise ValueError(
+                f"a blend reads the datasets that it weighs: `needs` names {', '.join(self.needs or ()) or 'none'},"
+                f" `weights` {', '.join(self.blend.weights)}"
+            )
         if self.kind == "source" and self.needs:
             raise ValueError("a source needs no other stage")
         if self.id == RESOLVE:
@@ -138,6 +174,30 @@ class StageSpec(_Model):
         return ("operations", call) if self.operations is not None else ("parameters",)
 
 
+class Partitions(_Model):
+    """What each run of the pipeline curates: everything at once, or one snapshot."""
+
+    by: Literal["none", "snapshot", "day", "month"] = Field(
+        "none",
+        description="`snapshot`: the ids that a source publishes (crawls, dump dates), found by discovery; `day`, `month`: plain dates.",
+    )
+    source: Name | None = Field(None, description="The source stage whose snapshots they are; default: the first that lists any.")
+    since: date | None = Field(None, description="Runs are scheduled for snapshots of this date and later; backfills go further back.")
+
+    @model_validator(mode="after")
+    def _source_has_snapshots(self) -> Self:
+        if self.source is not None and self.by != "snapshot":
+            raise ValueError("`source` belongs to partitions `by: snapshot`")
+        return self
+
+
+class RunParameter(_Model):
+    """A parameter that whoever starts a run may set, in Airflow's form or by ``--set NAME=VALUE``. Type and default are the part's."""
+
+    sets: str = Field(description="STAGE.PARAMETER of a source, reduction or export, or STAGE.OPERATION.PARAMETER.")
+    description: str = Field("", description="Shown in the form; default: what the part says.")
+
+
 class PipelineSpec(_Model):
     """A pipeline file."""
 
@@ -145,10 +205,46 @@ class PipelineSpec(_Model):
     description: str = Field("", description="Shown in the Airflow UI; Markdown.")
     owner: str = "curation"
     tags: tuple[str, ...] = ()
-    partitions: Literal["none", "snapshot"] = Field("none", description="`snapshot`: each run names the snapshot it curates.")
+    partitions: Partitions = Field(Partitions(), description="In short: `none`, `snapshot`, `day` or `month`.")
+    schedule: str | None = Field(
+        None,
+        description="When runs start besides those of `partitions`: `inputs`, when the published datasets that it reads are new; or cron.",
+    )
+    parameters: Mapping[ParameterName, RunParameter] = Field(
+        default_factory=dict, description="Parameters that a run may override: name → `STAGE.OPERATION.PARAMETER`."
+    )
     stages: tuple[StageSpec, ...] = Field(min_length=1)
 
     _origin: Origin = PrivateAttr(default_factory=lambda: Origin("pipeline", None))
+
+    @field_validator("partitions", mode="before")
+    @classmethod
+    def _kind_only(cls, value: Any) -> Any:
+        return {"by": value} if isinstance(value, str) else value
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _target_only(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: {"sets": item} if isinstance(item, str) else item for name, item in value.items()}
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.schedule in (None, INPUTS):
+            return self
+        if self.partitions.by != "none":
+            raise ValueError("a cron `schedule` belongs to a pipeline without partitions; `partitions` have a schedule of their own")
+        if len(self.schedule.split()) != 5 and not self.schedule.startswith("@"):
+            raise ValueError(f"`schedule` is `{INPUTS}` or five cron fields as `0 6 * * 1`, got {self.schedule!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_are_free(self) -> Self:
+        for name in self.parameters:
+            if name in RUN_PARAMETERS:
+                raise ValueError(f"{name!r} is a parameter that every run has; give yours another name")
+        return self
 
     @model_validator(mode="after")
     def _connected(self) -> Self:
@@ -204,13 +300,27 @@ class PipelineSpec(_Model):
             raise ConfigError(
                 f"{snapshot!r} is no snapshot", expected="letters, digits, `.`, `_`, `-`, as CC-MAIN-2025-33; for a trial, all+trial"
             )
-        if self.partitions == "none" and match["name"] != ALL:
+        if self.partitions.by == "none" and match["name"] != ALL:
             raise ConfigError(
                 f"pipeline {self.name!r} has no partitions, so its only snapshot is {ALL!r}; got {snapshot!r}",
                 where=self.origin.path,
                 remedy="leave --snapshot out, or set `partitions: snapshot` in the pipeline file",
             )
+        pattern = DATE_FORMATS.get(self.partitions.by)
+        if pattern and not _is_date(match["name"], pattern):
+            raise ConfigError(
+                f"{snapshot!r} is no {self.partitions.by}",
+                where=self.origin.path,
+                expected=f"a date as {date(2026, 1, 31).strftime(pattern)}",
+            )
         return snapshot
+
+
+def _is_date(text: str, pattern: str) -> bool:
+    try:
+        return datetime.strptime(text, pattern).strftime(pattern) == text
+    except ValueError:
+        return False
 
 
 class Origin:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -68,6 +69,7 @@ def check_operation(
     *,
     texts: Iterable[str | None] | None = None,
     columns: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
     huge: bool = True,
 ) -> None:
     """Runs the contract of an operation on texts that are known to cause trouble.
@@ -81,12 +83,13 @@ def check_operation(
         parameters: Default: the part's ``example``.
         texts: Further texts, tried together with ``TRAPS``.
         columns: Types of the columns that it reads besides those of every document; default: string.
+        files: Where a file that the parameters name is, if not there.
         huge: Whether to try a text of 5 MB.
 
     Raises:
         AssertionError: A promise is broken; says which, and where.
     """
-    check = _Check(part, _checked_parameters(part, parameters), columns or {})
+    check = _Check(part, _checked_parameters(part, parameters), columns or {}, files or {})
     batch = check.batch([*TRAPS, *(texts or ())])
     expected = check.run(batch)
     check.declarations()
@@ -102,12 +105,14 @@ def check_operation(
         check.output(long, check.run(long))
 
 
-def fingerprint(part: OperationPart, parameters: Parameters | Mapping[str, Any] | None = None) -> str:
+def fingerprint(
+    part: OperationPart, parameters: Parameters | Mapping[str, Any] | None = None, *, files: Mapping[str, str] | None = None
+) -> str:
     """A hash of what an operation makes of ``TRAPS`` (values, types, counters).
 
     Compare it between processes with different ``PYTHONHASHSEED``: it differs when the result hangs on the order of a set.
     """
-    check = _Check(part, _checked_parameters(part, parameters), {})
+    check = _Check(part, _checked_parameters(part, parameters), {}, files or {})
     output = _full(check.run(check.batch(TRAPS)))
     seen = [(name, str(output.schema.field(name).type), output.column(name).to_pylist()) for name in output.schema.names]
     return hashlib.sha256(repr((seen, sorted(check.counters.items()))).encode()).hexdigest()
@@ -184,8 +189,8 @@ def _checked_parameters(part: OperationPart, given: Parameters | Mapping[str, An
 class _Check:
     """One operation with its parameters, and the promises one by one."""
 
-    def __init__(self, part: OperationPart, parameters: Parameters, columns: Mapping[str, str]):
-        self.part, self.parameters = part, parameters
+    def __init__(self, part: OperationPart, parameters: Parameters, columns: Mapping[str, str], files: Mapping[str, str]):
+        self.part, self.parameters, self.files = part, parameters, files
         self.adds, self.rewrites = part.adds_of(parameters), part.rewrites_of(parameters)
         self.rejects = part.rejects_of(parameters)
         self.extra_columns = {name: columns.get(name, "string") for name in part.reads_of(parameters) if name not in DOCUMENT_COLUMNS}
@@ -201,6 +206,7 @@ class _Check:
     def run(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Runs the operation; ``counters`` holds what it counted."""
         context = context_for(self.parameters)
+        context = dataclasses.replace(context, files={**context.files, **self.files})
         before = pa.RecordBatch.from_pylist(batch.to_pylist(), schema=batch.schema) if batch.nbytes < 2**20 else None
         output = self.part(batch, self.parameters, context)
         if before is not None and not before.equals(batch):

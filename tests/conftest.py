@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,7 +15,8 @@ from hypothesis import settings
 
 # The first example of a test pays for imports: what an example costs is not a property of the code.
 settings.register_profile("repository", deadline=None)
-settings.load_profile("repository")
+settings.register_profile("thorough", deadline=None, max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repository"))
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +72,17 @@ def bucket(s3: None) -> str:
 
 
 TESTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def fasttext_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small fastText models of all kinds; see ``tests/fasttext_models.py``."""
+    folder = tmp_path_factory.mktemp("fasttext")
+    subprocess.run(
+        [sys.executable, str(TESTS / "fasttext_models.py"), str(folder)], env=os.environ | {"MALLOC_PERTURB_": "255"}, check=True
+    )
+    return folder
+
 
 PIPELINE = """
 name: demo

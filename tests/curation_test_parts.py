@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
-from curation_tasks.parts import ExportPart, FilePath, OperationPart, Parameters, SourcePart, SourceUnit, operation
+from curation_tasks.parts import ExportPart, FilePath, OperationPart, Parameters, Snapshot, SourcePart, SourceUnit, operation
 from curation_tasks.schema import reject, with_columns
 
 
@@ -47,6 +47,21 @@ LINES = SourcePart(
     parameters=LinesParameters,
     implementation=read_lines,
     units=list_lines,
+    provides={"url": "string"},
+)
+
+
+class CrawlParameters(LinesParameters):
+    listed: tuple[str, ...] = ()
+
+
+CRAWLS = SourcePart(
+    name="test.crawls",
+    summary="Generated lines of a crawl; `listed` holds `id date [available]`.",
+    parameters=CrawlParameters,
+    implementation=read_lines,
+    units=list_lines,
+    snapshots=lambda parameters: [Snapshot(*line.split()) for line in parameters.listed],
     provides={"url": "string"},
 )
 
@@ -95,3 +110,12 @@ def write_text(batches, destination, parameters):
 
 
 TEXT = ExportPart(name="test.text", summary="Lines.", implementation=write_text, suffix=".txt")
+
+
+def first_word(batch):
+    """A key for ``dedup.exact``: the first word of the first column."""
+    return pc.list_element(pc.split_pattern(pc.binary_join_element_wise(batch.column(0), "", " "), " "), 0)
+
+
+def no_key(batch):
+    return pa.nulls(len(batch), pa.list_(pa.int8()))

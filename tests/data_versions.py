@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from curation_tasks.catalog import load_catalog
 from curation_tasks.context import RunContext
+from curation_tasks.parts import Part, file_parameters
 from curation_tasks.storage.shard import CanonicalHash
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +32,12 @@ def corpus() -> pa.RecordBatch:
     )
 
 
+def example_files(part: Part) -> dict[str, str]:
+    """The files that a part's example names → their stand-ins below ``tests/corpus``, under the same names."""
+    parameters = part.parameters.model_validate(dict(part.example))
+    return {name: str(ROOT / "tests" / "corpus" / name) for name in file_parameters(parameters)}
+
+
 def golden_hashes() -> dict[str, dict[str, object]]:
     """Name of each packaged operation and generating source → its data version and the hash of its output."""
     catalog = load_catalog()
@@ -37,7 +45,8 @@ def golden_hashes() -> dict[str, dict[str, object]]:
     hashes = {}
     for name, part in sorted(catalog.operations.items()):
         output = CanonicalHash()
-        output.update(part.load()(corpus(), part.parameters.model_validate(dict(part.example)), context))
+        parameters = part.parameters.model_validate(dict(part.example))
+        output.update(part.load()(corpus(), parameters, dataclasses.replace(context, files=example_files(part))))
         hashes[name] = {"data_version": part.data_version, "hash": output.hexdigest()}
     generator = catalog.sources["story_generator"]
     parameters = generator.parameters.model_validate(dict(generator.example))

@@ -2,60 +2,96 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
-
-from pydantic import Field, field_validator, model_validator
-
-from curation_tasks.parts import OperationPart, Parameters
-
-
-class QuotesParameters(Parameters):
-    """Which marks become straight quotes. Further candidates: U+201A and U+201E (low), U+2032 and U+2033 (primes), « and »."""
-
-    single: str = Field("\u2018\u2019", description="Characters that become `'`.")
-    double: str = Field("\u201c\u201d", description='Characters that become `"`.')
-
-    @field_validator("single", "double")
-    @classmethod
-    def _not_ascii(cls, marks: str) -> str:
-        if any(mark.isascii() for mark in marks):
-            raise ValueError(f"{marks!r} holds an ASCII character; list only marks beyond ASCII, one after the other")
-        return marks
-
-    @model_validator(mode="after")
-    def _disjoint(self) -> Self:
-        both = sorted(set(self.single) & set(self.double))
-        if both:
-            raise ValueError(f"{''.join(both)!r} stands under `single` and under `double`")
-        return self
-
-
-class UnicodeParameters(Parameters):
-    """The options of ``ftfy.TextFixerConfig``. The defaults are those of NeMo Curator's ``UnicodeReformatter``, which change
-    less than ftfy's own: no normalization, and quotes, line breaks, widths and ligatures stay as they are."""
-
-    unescape_html: bool | Literal["auto"] = Field(
-        "auto", description="Replace HTML entities; `auto`: not in a text, or the rest of a text, that has a `<`."
-    )
-    remove_terminal_escapes: bool = Field(True, description="Remove ANSI escapes, as for colours.")
-    fix_encoding: bool = Field(True, description="Find mojibake and decode it as it was meant.")
-    restore_byte_a0: bool = Field(
-        True, description="With fix_encoding: take a space for a no-break space where that makes mojibake readable."
-    )
-    replace_lossy_sequences: bool = Field(True, description="With fix_encoding: put U+FFFD for mojibake that lost a byte.")
-    decode_inconsistent_utf8: bool = Field(True, description="With fix_encoding: decode pieces, where the whole cannot be decoded.")
-    fix_c1_controls: bool = Field(True, description="Take U+0080 to U+009F for the characters of Windows-1252.")
-    fix_latin_ligatures: bool = Field(False, description="Replace ligatures such as U+FB01 by their letters.")
-    fix_character_width: bool = Field(False, description="Replace fullwidth Latin and halfwidth Katakana.")
-    uncurl_quotes: bool = Field(False, description="Replace curly quotes; `cleaning.quotes` does it faster.")
-    fix_line_breaks: bool = Field(False, description="Replace CR, CRLF, U+0085, U+2028 and U+2029 by line feeds.")
-    fix_surrogates: bool = Field(True, description="Without effect: Arrow holds no surrogates. Named for completeness.")
-    remove_control_chars: bool = Field(True, description="Remove control characters that have no displayed effect.")
-    normalization: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = Field(None, description="Unicode normalization.")
-    max_decode_length: int = Field(1_000_000, ge=1, description="Characters of a line that ftfy looks at in one go.")
-
+from curation_tasks.cleaning.line_parameters import LinePatternsParameters, LinesParameters
+from curation_tasks.cleaning.parameters import (
+    BoilerplateParameters,
+    CharactersParameters,
+    EnclosingQuotesParameters,
+    MarkdownParameters,
+    NewlinesParameters,
+    NormalizeParameters,
+    QuotesParameters,
+    SliceParameters,
+    UnicodeParameters,
+    UrlsParameters,
+)
+from curation_tasks.parts import OperationPart
 
 PARTS = (
+    OperationPart(
+        name="cleaning.boilerplate",
+        summary="Paragraphs with policy phrases go",
+        parameters=BoilerplateParameters,
+        implementation="curation_tasks.cleaning.boilerplate:boilerplate",
+        rewrites=("text",),
+        adds={"boilerplate_removed_paragraph_count": "int64", "boilerplate_removed_word_ratio": "double"},
+        rejects=lambda parameters: parameters.reasons(),
+        thresholds=lambda parameters: parameters.thresholds(),
+        example={"phrases": ["home", "line 7"], "where": "anywhere", "max_removed_word_ratio": 0.5},
+    ),
+    OperationPart(
+        name="cleaning.characters",
+        summary="Control and zero-width characters go",
+        parameters=CharactersParameters,
+        implementation="curation_tasks.cleaning.characters:characters",
+        rewrites=("text",),
+        example={"directions": True, "private_use": True, "replacement_characters": True},
+    ),
+    OperationPart(
+        name="cleaning.enclosing_quotes",
+        summary="Quotation marks around a whole text go",
+        parameters=EnclosingQuotesParameters,
+        implementation="curation_tasks.cleaning.quotes:enclosing_quotes",
+        rewrites=("text",),
+        example={"pairs": ['""', "\u201c\u201d"]},
+    ),
+    OperationPart(
+        name="cleaning.line_patterns",
+        summary="Lines that are in a list or match a pattern go",
+        parameters=LinePatternsParameters,
+        implementation="curation_tasks.cleaning.line_patterns:line_patterns",
+        rewrites=("text",),
+        adds={"line_patterns_removed_line_count": "int64", "line_patterns_removed_word_ratio": "double"},
+        rejects=lambda parameters: list(parameters.thresholds()),
+        thresholds=lambda parameters: parameters.thresholds(),
+        example={"exact": ["line 3"], "patterns": ["(?i)^line 4.$"], "max_removed_word_ratio": 0.01},
+    ),
+    OperationPart(
+        name="cleaning.lines",
+        summary="Removes lines by the rules of C4 or RefinedWeb, and counts what it removed",
+        parameters=LinesParameters,
+        implementation="curation_tasks.cleaning.lines:lines",
+        rewrites=("text",),
+        adds=lambda parameters: parameters.columns(),
+        rejects=lambda parameters: parameters.reasons(),
+        thresholds=lambda parameters: parameters.thresholds(),
+        example={"rules": "c4", "max_removed_word_ratio": 0.5},
+    ),
+    OperationPart(
+        name="cleaning.markdown",
+        summary="Marks of Markdown go, the text stays",
+        parameters=MarkdownParameters,
+        implementation="curation_tasks.cleaning.markup:markdown",
+        rewrites=("text",),
+        libraries=("pyarrow",),
+    ),
+    OperationPart(
+        name="cleaning.newlines",
+        summary="Line breaks in one spelling, and few in a row",
+        parameters=NewlinesParameters,
+        implementation="curation_tasks.cleaning.newlines:newlines",
+        rewrites=("text",),
+        example={"line_separators": True},
+    ),
+    OperationPart(
+        name="cleaning.normalize",
+        summary="A form of the text for comparison: case, marks, digits and white space made alike",
+        parameters=NormalizeParameters,
+        implementation="curation_tasks.cleaning.normalization:normalized",
+        rewrites=lambda parameters: ("text",) if parameters.into == "text" else (),
+        adds=lambda parameters: {} if parameters.into == "text" else {parameters.into: "string"},
+        libraries=("pyarrow",),
+    ),
     OperationPart(
         name="cleaning.quotes",
         summary="Curly quotation marks become straight ones",
@@ -64,11 +100,28 @@ PARTS = (
         rewrites=("text",),
     ),
     OperationPart(
+        name="cleaning.slice",
+        summary="A part of the text, from one place or marker to another",
+        parameters=SliceParameters,
+        implementation="curation_tasks.cleaning.slicing:sliced",
+        rewrites=("text",),
+        rejects=lambda parameters: ["slice.marker_missing"] if parameters.missing == "reject" else [],
+        example={"left": "the", "right": -1, "missing": "reject"},
+    ),
+    OperationPart(
         name="cleaning.unicode",
         summary="Mends mojibake, HTML entities and control characters (ftfy)",
         parameters=UnicodeParameters,
         implementation="curation_tasks.cleaning.unicode:unicode",
         rewrites=("text",),
         libraries=("ftfy",),
+    ),
+    OperationPart(
+        name="cleaning.urls",
+        summary="URLs in the text go, or become a word",
+        parameters=UrlsParameters,
+        implementation="curation_tasks.cleaning.urls:urls",
+        rewrites=("text",),
+        example={"replacement": "<URL>"},
     ),
 )

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation_tasks.cleaning.catalog import UnicodeParameters
+from curation_tasks.cleaning.parameters import UnicodeParameters
 from curation_tasks.cleaning.unicode_gate import suspicion_of
 from curation_tasks.context import RunContext
 from curation_tasks.kernels.suspects import Suspicion

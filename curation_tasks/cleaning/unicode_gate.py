@@ -26,7 +26,7 @@ import numpy as np
 from ftfy import chardata
 from ftfy.badness import BADNESS_RE
 
-from curation_tasks.cleaning.catalog import UnicodeParameters
+from curation_tasks.cleaning.parameters import UnicodeParameters
 from curation_tasks.kernels.suspects import CHARACTERS, ENTITIES_ALWAYS, ENTITIES_IGNORED, ENTITIES_WITHOUT_MARKUP, Suspicion
 
 _CODE_POINTS = sys.maxunicode + 1

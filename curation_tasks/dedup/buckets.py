@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.dedup.index_files import IndexPart, read_range
-from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, split
+from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, partition_of, split
 from curation_tasks.dedup.placement import Placement, found_in
-from curation_tasks.dedup.signatures import Scheme, band_names, fingerprints_uri, partition_of, read_signatures
+from curation_tasks.dedup.signatures import Scheme, band_names, fingerprints_uri, read_signatures
 
 #: What a reducer holds for a row: the columns, their sorted copies, and the order.
 FINGERPRINT_BYTES, BAND_BYTES = 2 * 48 + 16, 2 * 16 + 16

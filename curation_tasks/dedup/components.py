@@ -20,9 +20,8 @@ import pyarrow as pa
 
 from curation_tasks.context import TaskMap
 from curation_tasks.dedup.buckets import read_edges, read_partition
-from curation_tasks.dedup.partitions import PartitionWriter, split
+from curation_tasks.dedup.partitions import PartitionWriter, partition_of, split
 from curation_tasks.dedup.placement import Placement, nodes_at, positions
-from curation_tasks.dedup.signatures import partition_of
 from curation_tasks.kernels.shingles import mixed
 from curation_tasks.kernels.survivors import components, settle
 

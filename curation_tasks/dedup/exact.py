@@ -1,13 +1,15 @@
-"""Exact deduplication: of documents with the same text, the first stays.
+"""Exact deduplication: of documents with the same key, the one with the best rank stays.
 
 Three steps, each a map over the cluster, joined by files in object storage:
 
-1. ``hashes``: the shards' texts become 128-bit hashes, written to one file for each group of shards, cut by hash into partitions.
-2. ``groups``: a partition's equal hashes are grouped; all but the first of a group are removed.
+1. ``hashes``: the shards' keys (a text, a URL, several columns, what a function makes of them) become 128-bit hashes, written
+   to one file for each group of shards, cut by hash into partitions.
+2. ``groups``: a partition's equal hashes are grouped; all but the best of a group are removed.
 3. ``decisions``: the removed documents of each shard, sorted by row.
 
-*First* means the smallest address: order of the shard, then row. So the result is a function of the dataset and the
-parameters, whatever the number of partitions, tasks or workers, and whatever is run twice.
+*Best* is the smallest rank (``curation_tasks.dedup.rank``), by default the smallest address: order of the shard, then row. So
+the result is a function of the dataset and the parameters, whatever the number of partitions, tasks or workers, and
+whatever is run twice.
 
 A null is never a duplicate; an empty text is one of any other empty text. Memory of a task is bounded by
 ``context.memory_per_task``, whatever the size of the dataset or of a shard: see ``_RUN_SHARE`` and ``_GROUPING_BYTES``.
@@ -25,9 +27,9 @@ import pyarrow.parquet as pq
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ExactParameters
-from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, split
-from curation_tasks.errors import ConfigError
-from curation_tasks.kernels.identity import normalize, text_hashes
+from curation_tasks.dedup.keys import check_key, hex_hashes, key_hashes
+from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, partition_of, runs, settled, split
+from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, check_keep, policy_keys, rank_order, ties
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.schema import EVIDENCE_FIELDS, arrow_type
 from curation_tasks.storage.filesystem import open_output
@@ -41,13 +43,12 @@ _MAPPERS = 512
 _RUN_SHARE = 8
 #: What grouping holds for a row: hash and address (24), their sorted copies (24), the order (8) and flags.
 _GROUPING_BYTES = 80
+#: And with a policy: key and tie (16), their sorted copies (16) and the order by rank (8).
+_RANKING_BYTES = 40
 _DECISION_ROWS = 65_536
 
-# An address is (ordinal of the shard in the manifest) << 32 | (row in the shard).
-_ROW_BITS = np.uint64(32)
-_ROW_MASK = np.uint64(2**32 - 1)
-
 _HASHES = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("address", pa.uint64()), ("doc_id", pa.string())])
+_RANKED = pa.schema([*_HASHES, ("key", pa.uint64()), ("tie", pa.uint64())])
 _REMOVED = pa.schema([("row", pa.int64()), ("cluster", pa.string()), ("survivor", pa.string())])
 _DECISIONS = pa.schema(
     [("row", pa.int64()), ("reason", pa.string()), *((name, arrow_type(kind)) for name, kind in EVIDENCE_FIELDS.items())]
@@ -55,32 +56,34 @@ _DECISIONS = pa.schema(
 
 
 def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionContext) -> Decisions:
-    """Removes each document whose text, normalised, is that of an earlier one.
+    """Removes each document whose key is that of a better one.
 
     Args:
-        dataset: With the columns ``doc_id`` and ``parameters.column`` (text).
+        dataset: With the columns ``doc_id``, those that are compared, and that of the policy.
         parameters: See ``ExactParameters``.
         context: Of the stage.
 
     Returns:
-        Decisions with reason ``exact_duplicate``; ``cluster`` is the hash of the text (32 hexadecimal digits), ``survivor``
+        Decisions with reason ``exact_duplicate``; ``cluster`` is the hash of the key (32 hexadecimal digits), ``survivor``
         the ``doc_id`` of the document that stays, ``similarity`` 1. Counters: ``clusters`` (groups of more than one),
         ``removed``, ``largest_cluster`` (documents in it, the survivor included).
 
     Raises:
-        ConfigError: The column does not hold text.
+        ConfigError: A column is missing or holds what cannot be compared or ranked.
     """
-    _require_text(dataset, parameters.column)
+    check_key(parameters, dataset.schema, dataset.manifest.stage)
+    check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
     shards = [{"ordinal": ordinal, "uri": dataset.uri(shard)} for ordinal, shard in enumerate(dataset.shards)]
     size = max(1, -(-len(shards) // _MAPPERS))
     mappers = [{"mapper": first // size, "shards": shards[first : first + size]} for first in range(0, len(shards), size)]
-    # A retry may have other memory, but must go on with the partitions that the first try began to write.
-    [layout] = context.map("layout", settled, [{"partitions": context.partitions_for(dataset.rows * _GROUPING_BYTES)}])
+    row_bytes = _GROUPING_BYTES + (_RANKING_BYTES if _is_ranked(parameters) else 0)
+    [layout] = context.map("layout", settled, [{"partitions": context.partitions_for(dataset.rows * row_bytes)}])
     partitions = layout["partitions"]
     run_bytes = context.memory_per_task // _RUN_SHARE
 
-    context.map("hashes", write_hashes, mappers, context.work, parameters.column, parameters.normalization, partitions, run_bytes)
-    groups = context.map("groups", group_partition, list(range(partitions)), context.work, len(mappers))
+    given = parameters.model_dump(mode="json")
+    context.map("hashes", write_hashes, mappers, context.work, given, partitions, run_bytes)
+    groups = context.map("groups", group_partition, list(range(partitions)), context.work, len(mappers), _is_ranked(parameters))
     decided = context.map("decisions", write_decisions, mappers, context.work, partitions)
     return Decisions(
         uris=[uri for mapper in decided for uri in mapper["uris"]],
@@ -92,36 +95,24 @@ def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionConte
     )
 
 
-def settled(layout: dict[str, Any]) -> dict[str, Any]:
-    """The layout itself: as the result of an item it is committed, and every later try is given that of the first."""
-    return layout
-
-
-def _require_text(dataset: Dataset, column: str) -> None:
-    kind = dataset.schema.get(column)
-    if kind != "string":
-        raise ConfigError(
-            f"column {column!r} holds {kind or 'nothing: it does not exist'}",
-            where=dataset.manifest.stage,
-            expected="a column of type string",
-            remedy="name a text column in the parameter `column`",
-        )
+def _is_ranked(parameters: ExactParameters) -> bool:
+    """Whether ranks are more than addresses, which are there in any case."""
+    return parameters.keep.policy != "first"
 
 
 # Step 1: hashes
 
 
-def write_hashes(
-    item: dict[str, Any], work: str, column: str, normalization: Sequence[str], partitions: int, run_bytes: int
-) -> dict[str, Any]:
-    """Hashes the texts of some shards into one file of partitions. Nulls are left out: they are no duplicates.
+def write_hashes(item: dict[str, Any], work: str, given: dict[str, Any], partitions: int, run_bytes: int) -> dict[str, Any]:
+    """Hashes the keys of some shards into one file of partitions. Nulls are left out: they are no duplicates.
 
     Within a partition of the file, rows are in the order of their addresses.
     """
+    parameters = ExactParameters.model_validate(given)
     rows = 0
-    with PartitionWriter(_hashes_uri(work, item["mapper"]), _HASHES) as writer:
-        for run in _runs(_hashes(item["shards"], column, normalization), run_bytes):
-            for partition, chosen in split(_partition_of(run["high"].to_numpy(), partitions)):
+    with PartitionWriter(_hashes_uri(work, item["mapper"]), _RANKED if _is_ranked(parameters) else _HASHES) as writer:
+        for run in runs(_hashes(item["shards"], parameters), run_bytes):
+            for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
                 writer.write(partition, run.take(pa.array(chosen)))
             rows += len(run)
     return {"rows": rows}
@@ -131,59 +122,50 @@ def _hashes_uri(work: str, mapper: int) -> str:
     return f"{work}/hashes/{mapper:05}.parquet"
 
 
-def _hashes(shards: Sequence[dict[str, Any]], column: str, normalization: Sequence[str]) -> Iterator[pa.Table]:
+def _hashes(shards: Sequence[dict[str, Any]], parameters: ExactParameters) -> Iterator[pa.Table]:
     for shard in shards:
         first_row = 0
-        for batch in read_shard(shard["uri"], dict.fromkeys(("doc_id", column))):
-            texts = batch.column(column)
-            hashes = text_hashes(normalize(texts, normalization))
-            address = np.arange(first_row, first_row + len(batch), dtype=np.uint64) | (np.uint64(shard["ordinal"]) << _ROW_BITS)
-            table = pa.table([hashes[:, 0], hashes[:, 1], address, batch.column("doc_id")], names=_HASHES.names)
-            yield table.filter(texts.is_valid()) if texts.null_count else table
+        for batch in read_shard(shard["uri"], dict.fromkeys(("doc_id", *parameters.columns, *parameters.keep.reads))):
+            hashes, valid = key_hashes(batch, parameters)
+            address = addresses(shard["ordinal"], first_row, len(batch))
+            columns = {"high": hashes[:, 0], "low": hashes[:, 1], "address": address, "doc_id": batch.column("doc_id")}
+            if _is_ranked(parameters):
+                columns |= {"key": policy_keys(batch, parameters.keep, address), "tie": ties(batch.column("doc_id"))}
+            table = pa.table(columns)
+            yield table if valid.all() else table.filter(pa.array(valid))
             first_row += len(batch)
-
-
-def _runs(tables: Iterator[pa.Table], run_bytes: int) -> Iterator[pa.Table]:
-    """Tables gathered until they hold ``run_bytes``, so that a shard of very many short texts does not fill the memory."""
-    pending: list[pa.Table] = []
-    for table in tables:
-        pending.append(table)
-        if sum(part.nbytes for part in pending) >= run_bytes:
-            yield pa.concat_tables(pending)
-            pending = []
-    if pending:
-        yield pa.concat_tables(pending)
-
-
-def _partition_of(high: np.ndarray, partitions: int) -> np.ndarray:
-    """The hash's upper 32 bits, scaled to 0 … partitions − 1."""
-    return (((high >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)).astype(np.int64)
 
 
 # Step 2: groups
 
 
-def group_partition(partition: int, work: str, mappers: int) -> dict[str, Any]:
+def group_partition(partition: int, work: str, mappers: int, ranked: bool) -> dict[str, Any]:
     """Finds the groups of equal hashes in a partition and writes what each shard loses, one row group a shard."""
     with ExitStack() as stack:
         files = [stack.enter_context(open_partitions(_hashes_uri(work, mapper))) for mapper in range(mappers)]
         groups = [file.groups(partition) for file in files]
-        tables = [file.read(found, ["high", "low", "address"]) for file, found in zip(files, groups, strict=True)]
+        names = ["high", "low", "address", *(("key", "tie") if ranked else ())]
+        tables = [file.read(found, names) for file, found in zip(files, groups, strict=True)]
         counts = [len(table) for table in tables]
-        high, low, address = (_column(tables, name) for name in ("high", "low", "address"))
+        high, low, address, *rank = (_column(tables, name) for name in names)
         del tables
-        removed, survivor = duplicates(high, low)
+        if ranked:
+            order = rank_order(*rank, address)
+            del rank
+            removed, survivor = (order[rows] for rows in duplicates(high[order], low[order]))
+        else:
+            removed, survivor = duplicates(high, low)  # rows are in the order of their addresses
         keepers, keeper_of = np.unique(survivor, return_inverse=True)
         doc_ids = _doc_ids(files, groups, counts, keepers)
     with PartitionWriter(_removed_uri(work, partition), _REMOVED) as writer:
-        for shard, chosen in split((address[removed] >> _ROW_BITS).astype(np.int64)):
+        for shard, chosen in split((address[removed] >> ROW_BITS).astype(np.int64)):
             rows = removed[chosen]
             writer.write(
                 shard,
                 pa.table(
                     {
-                        "row": (address[rows] & _ROW_MASK).astype(np.int64),
-                        "cluster": [f"{upper:016x}{lower:016x}" for upper, lower in zip(high[rows], low[rows], strict=True)],
+                        "row": (address[rows] & ROW_MASK).astype(np.int64),
+                        "cluster": hex_hashes(high[rows], low[rows]),
                         "survivor": doc_ids.take(pa.array(keeper_of[chosen])),
                     }
                 ),

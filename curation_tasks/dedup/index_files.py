@@ -21,14 +21,13 @@ import pyarrow.parquet as pq
 
 from curation_tasks.context import EarlierIndex
 from curation_tasks.dedup.index import Index, read_index
-from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, split
+from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, partition_of, split
 from curation_tasks.dedup.placement import Placement, found_in
 from curation_tasks.dedup.rank import ROW_BITS
 from curation_tasks.dedup.signatures import (
     FINGERPRINTS,
     Scheme,
     band_names,
-    partition_of,
     read_signatures,
     signature_schema,
     signature_writer,

@@ -51,6 +51,10 @@ class Keep(Parameters):
             raise ValueError("a value stands twice in `priority`")
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"enum": ["first", "longest"]}, handler(core_schema)]}
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The columns that the policy looks at."""

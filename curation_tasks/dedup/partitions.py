@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -111,3 +111,40 @@ def split(partition_of: np.ndarray) -> Iterable[tuple[int, np.ndarray]]:
     bounds = np.flatnonzero(np.diff(partition_of[order])) + 1
     for rows in np.split(order, bounds) if len(order) else ():
         yield int(partition_of[rows[0]]), rows
+
+
+def partition_of(high: np.ndarray, partitions: int) -> np.ndarray:
+    """The partition of a hash: its upper 32 bits, scaled to 0 … partitions − 1.
+
+    Args:
+        high: uint64, shape (rows,): hashes, or their upper halves.
+        partitions: Below 2³².
+
+    Returns:
+        Shape (rows,). Ascending with the hash, so that the partitions one after the other are sorted. Where they are few it
+        is uint16: NumPy sorts such numbers by their digits, in linear time.
+    """
+    found = ((high >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)
+    return found.astype(np.uint16 if partitions <= 2**16 else np.int64)
+
+
+def runs(tables: Iterable[pa.Table], run_bytes: int) -> Iterator[pa.Table]:
+    """Tables gathered until they hold ``run_bytes``, so that a shard of very many short rows does not fill the memory."""
+    pending: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        pending.append(table)
+        size += table.nbytes
+        if size >= run_bytes:
+            yield pa.concat_tables(pending)
+            pending, size = [], 0
+    if pending:
+        yield pa.concat_tables(pending)
+
+
+def settled(layout: dict[str, Any]) -> dict[str, Any]:
+    """The layout itself: as the result of an item it is committed, and every later try is given that of the first.
+
+    A retry may have other memory, but must go on with the partitions that the first try began to write.
+    """
+    return layout

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation_tasks.dedup.keep import Keep
-from curation_tasks.dedup.partitions import PartitionWriter, split
+from curation_tasks.dedup.partitions import PartitionWriter, partition_of, runs, split
 from curation_tasks.dedup.rank import ROW_BITS, addresses, policy_keys, ties
 from curation_tasks.kernels.shingles import Shingling
 from curation_tasks.kernels.simhash import simhashes
@@ -110,18 +110,10 @@ def write_signatures(mapper: Mapping[str, Any], work: str, scheme: Scheme, parti
     """
     rows = empty = 0
     columns = list(dict.fromkeys(("doc_id", scheme.column, *scheme.keep.reads)))
-    with (
-        signature_writer(signatures_uri(work, mapper), scheme) as writer,
-        PartitionWriter(fingerprints_uri(work, mapper["mapper"]), FINGERPRINTS, compress=False) as fingerprints,
-    ):
-        pending: list[pa.Table] = []
 
-        def flush() -> None:
-            run = pa.concat_tables(pending)
-            for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
-                fingerprints.write(partition, run.take(pa.array(chosen)))
-            pending.clear()
-
+    def fingerprints() -> Iterator[pa.Table]:
+        """Writes the signatures, and gives what the shuffle needs of them."""
+        nonlocal rows, empty
         for shard in mapper["shards"]:
             first_row = 0
             for batch in read_shard(shard["uri"], columns):
@@ -130,11 +122,15 @@ def write_signatures(mapper: Mapping[str, Any], work: str, scheme: Scheme, parti
                     writer.write_table(table, row_group_size=len(table))
                 used = table.select(FINGERPRINTS.names).filter(pa.array(table["shingles"].to_numpy() > 0))
                 rows, empty, first_row = rows + len(batch), empty + len(batch) - len(used), first_row + len(batch)
-                pending.append(used)
-                if sum(part.nbytes for part in pending) >= run_bytes:
-                    flush()
-        if pending:
-            flush()
+                yield used
+
+    with (
+        signature_writer(signatures_uri(work, mapper), scheme) as writer,
+        PartitionWriter(fingerprints_uri(work, mapper["mapper"]), FINGERPRINTS, compress=False) as shuffle,
+    ):
+        for run in runs(fingerprints(), run_bytes):
+            for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
+                shuffle.write(partition, run.take(pa.array(chosen)))
     return {"rows": rows, "empty": empty}
 
 
@@ -179,16 +175,6 @@ def read_signatures(work: str, mapper: Mapping[str, Any], columns: Sequence[str]
                 nodes = table["node"].to_numpy() + (np.uint64(base) << ROW_BITS)
                 table = table.set_column(0, "node", pa.array(nodes))
             yield table
-
-
-def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
-    """The partition of each hash: its upper 32 bits, scaled to 0 … partitions − 1. Ascending with the hash.
-
-    Returns:
-        uint16 where that is enough: NumPy sorts such numbers by their digits, in linear time.
-    """
-    found = ((hashes >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)
-    return found.astype(np.uint16 if partitions <= 2**16 else np.int64)
 
 
 def sketch_words(column: pa.ChunkedArray, size: int) -> np.ndarray:

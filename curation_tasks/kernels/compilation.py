@@ -31,6 +31,7 @@ def _machine_code_folder() -> str:
 os.environ.setdefault("NUMBA_CACHE_DIR", _machine_code_folder())
 
 import numba  # noqa: E402
+import numpy as np  # noqa: E402
 
 numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
 
@@ -47,7 +48,18 @@ def kernel(signature: str) -> Callable[[Callable], Any]:
 #: For small functions that kernels are made of: compiled into each kernel that calls them.
 inlined = numba.njit(nogil=True)
 
+#: The same without an entry from Python, which is a third of the time to compile it: for kernels of many small functions.
+#: A call from Python is a crash; tests take ``function.py_func``.
+inner = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
 #: Signature of the bytes of an Arrow string array.
 BYTES = 'Array(uint8, 1, "C", readonly=True)'
 #: Signature of its offsets, widened to 64 bits so that one compiled form serves strings and large strings.
 OFFSETS = 'Array(int64, 1, "C", readonly=True)'
+
+
+def positions(array: np.ndarray) -> np.ndarray:
+    """Offsets, starts or ends as a kernel takes them for ``OFFSETS``: int64, contiguous, read-only."""
+    view = np.ascontiguousarray(array, np.int64).view()
+    view.flags.writeable = False
+    return view

@@ -71,9 +71,16 @@ def normalize(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
 
     Args:
         texts: string or large_string, shape (rows,); nulls stay null.
-        steps: Any of ``lower`` (Unicode simple lower-casing) and ``whitespace`` (runs of Unicode white space become one
-            space, none at either end); none leaves the bytes as they are. Their order is of no consequence.
+        steps: Any of ``diacritics`` (combining marks go: ``é`` becomes ``e``), ``punctuation`` (punctuation and symbols go), ``digits``
+            (each becomes ``0``), ``lower`` (Unicode simple lower-casing) and ``whitespace`` (runs of Unicode white space become one
+            space, none at either end); none leaves the bytes as they are. The result does not depend on the order in which they are listed.
     """
+    if "diacritics" in steps:
+        texts = pc.utf8_normalize(pc.replace_substring_regex(pc.utf8_normalize(texts, form="NFD"), r"\p{Mn}+", ""), form="NFC")
+    if "punctuation" in steps:
+        texts = pc.replace_substring_regex(texts, r"[\p{P}\p{S}]+", "")
+    if "digits" in steps:
+        texts = pc.replace_substring_regex(texts, r"\p{Nd}", "0")
     if "whitespace" in steps:
         texts = pc.utf8_trim(pc.replace_substring_regex(texts, pattern=_WHITESPACE_RUNS, replacement=" "), characters=" ")
     return pc.utf8_lower(texts) if "lower" in steps else texts

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.utf8 import decode, text_buffers, width_of
+from curation_tasks.kernels.utf8 import decode, string_array, text_buffers, width_of
 
 #: Bytes looked at in one step by the loop that the compiler turns into vector instructions.
 _BLOCK = 32
@@ -36,16 +35,7 @@ def replace_characters(texts: pa.Array, replacements: Mapping[str, str]) -> tupl
     new_offsets = np.zeros(len(offsets), np.int64)
     _replace(data, offsets, leads, searched, bytes_for, new_data, new_offsets)
     changed = int(np.count_nonzero(np.diff(new_offsets) != np.diff(offsets)))
-    return _array(texts, new_offsets, new_data[: new_offsets[-1]]), changed
-
-
-def _array(like: pa.Array, offsets: np.ndarray, data: np.ndarray) -> pa.Array:
-    """A string array of the type and validity of another."""
-    large = not pa.types.is_string(like.type)
-    kind, width = (pa.large_string(), np.int64) if large else (pa.string(), np.int32)
-    # Packing the bits anew puts those of a slice at the beginning of their buffer.
-    validity = pc.invert(like.is_null()).buffers()[1] if like.null_count else None
-    return pa.Array.from_buffers(kind, len(like), [validity, pa.py_buffer(offsets.astype(width)), pa.py_buffer(data)])
+    return string_array(texts, new_offsets, new_data[: new_offsets[-1]]), changed
 
 
 @inlined

@@ -38,6 +38,21 @@ def text_buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return offsets, data
 
 
+def string_array(like: pa.Array, offsets: np.ndarray, data: np.ndarray) -> pa.Array:
+    """Texts that a kernel wrote, as an array of the type and validity of those that it read.
+
+    Args:
+        like: The texts that were read, shape (rows,); null rows stay null. What is no string comes back as a large string.
+        offsets: int64, shape (rows + 1,), beginning with 0.
+        data: uint8: valid UTF-8.
+    """
+    large = not pa.types.is_string(like.type)
+    kind, width = (pa.large_string(), np.int64) if large else (pa.string(), np.int32)
+    # Packing the bits anew puts those of a slice at the beginning of their buffer.
+    validity = pc.invert(like.is_null()).buffers()[1] if like.null_count else None
+    return pa.Array.from_buffers(kind, len(like), [validity, pa.py_buffer(offsets.astype(width)), pa.py_buffer(data)])
+
+
 @inlined
 def width_of(lead):
     """Bytes of the character that begins with ``lead``; a stray continuation byte counts as one."""

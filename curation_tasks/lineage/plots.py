@@ -135,6 +135,29 @@ def signal_plot(signal: Signal) -> str:
         return _svg(figure)
 
 
+def sweep_plot(name: str, bounds: np.ndarray, alone: np.ndarray, together: np.ndarray, bound: float) -> str:
+    """The share of documents that a rule keeps as its threshold moves; an ``<svg>`` element.
+
+    Args:
+        name: Of the plot, unlike those of others on the page.
+        bounds: float64, shape (n,), ascending: thresholds.
+        alone: float64, shape (n,), 0 to 1: what the rule alone keeps.
+        together: float64, shape (n,), 0 to 1: what it keeps together with the others as they are.
+        bound: The threshold as it is.
+    """
+    with _axes(f"sweep {name}", 4.2, 2.2) as (figure, axes):
+        axes.plot(bounds, 100 * alone, color=_MUTED, linewidth=1.4, linestyle=(0, (1, 1)))
+        axes.plot(bounds, 100 * together, color=_KEPT, linewidth=1.8)
+        axes.axvline(bound, color=_BOUND, linewidth=1.4, linestyle=(0, (4, 2)))
+        axes.set_xlim(bounds[0], bounds[-1] if bounds[-1] > bounds[0] else bounds[0] + 1)
+        axes.set_ylim(-3, 103)
+        axes.grid(axis="y")
+        axes.tick_params(labelsize=8)
+        axes.locator_params(axis="y", nbins=5)
+        axes.yaxis.set_major_formatter(lambda value, position=0: f"{value:.0f} %")
+        return _svg(figure)
+
+
 def bin_edges(values: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     """Edges of equally wide bins. Bins of whole numbers hold equally many of them, so that no comb appears; few are centred.
 

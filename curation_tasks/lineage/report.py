@@ -56,7 +56,7 @@ def render_report(manifest: Manifest) -> str:
     parents = {item.uri: dataset_parents(item, tree) for item in stages}
     samples = [sample for item in stages if (sample := sample_signals(item, parents[item.uri]))]
     by_stage = {row["stage"]: row for row in rows}
-    page = _environment().get_template("report.html.j2")
+    page = page_environment().get_template("report.html.j2")
     return page.render(
         manifest=manifest,
         summary=_summary(manifest, stages, rows),
@@ -75,7 +75,8 @@ def render_report(manifest: Manifest) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
+    """Templates and formats of pages: all that is printed is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

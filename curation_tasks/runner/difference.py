@@ -27,7 +27,7 @@ def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, 
     old = {manifest.stage: manifest for manifest in ancestors(named_manifest(published))}
     snapshot = old[RESOLVE].content["snapshot"]
     limit = old[RESOLVE].content["limit"]
-    units = resolve.list_units(planned, snapshot)
+    units = resolve.list_units(planned, snapshot, old[RESOLVE].root)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
     rows, changed = [], set()
     for stage in planned.stages:

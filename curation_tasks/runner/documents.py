@@ -20,10 +20,10 @@ import xxhash
 from curation_tasks.catalog import load_catalog
 from curation_tasks.context import RunContext
 from curation_tasks.errors import CurationError, InputError
-from curation_tasks.kernels.identity import document_ids
+from curation_tasks.kernels.identity import document_ids, hashed_uniform
 from curation_tasks.parts import OperationPart, Parameters, PartKind, SourceUnit
 from curation_tasks.runner.units import unexpected, unit_name
-from curation_tasks.schema import EVIDENCE_FIELDS, LEDGER_COLUMNS, REJECTION_COLUMNS, arrow_type, with_columns
+from curation_tasks.schema import EVIDENCE_FIELDS, LEDGER_COLUMNS, REJECTION_COLUMNS, arrow_type, reject, with_columns
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import SHARD_TEXT_BYTES, CanonicalHash, FileWriter, Shard, ShardWriter, read_shard, text_bytes_of
 
@@ -165,7 +165,7 @@ def run_operations(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
             documents_in += len(batch)
             bytes_in += text_bytes_of(batch.column("text"))
             for name, part, parameters in operations:
-                batch = _applied(name, part, parameters, batch, context, item["uri"])
+                batch = applied(name, part, parameters, batch, context, item["uri"])
                 batch, rejected = split_rejected(batch)
                 if rejected is not None:
                     ledger.write(rejected, name)
@@ -174,9 +174,10 @@ def run_operations(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
 
 
-def _applied(
+def applied(
     name: str, part: OperationPart, parameters: Parameters, batch: pa.RecordBatch, context: RunContext, where: str
 ) -> pa.RecordBatch:
+    """What an operation makes of a batch; what goes wrong says where, and quotes no document."""
     try:
         result = part.load()(batch, parameters, context)
     except (CurationError, MemoryError):
@@ -238,7 +239,10 @@ def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[p
 
 
 def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int) -> pa.RecordBatch:
-    """Adds ``doc_id``, ``source`` and ``snapshot``, and puts the columns in their order."""
+    """Adds ``doc_id``, ``source`` and ``snapshot`` where the source gives none, and puts the columns in their order."""
+    if "doc_id" in batch.schema.names:
+        # Documents of another pipeline: who they are was settled there.
+        return batch.select([*work.columns, *(name for name in batch.schema.names if name in REJECTION_COLUMNS)])
     missing = pc.is_null(batch.column("native_id")) if "native_id" in batch.schema.names else None
     generated = document_ids(unit.path, first, len(batch))
     prefix = f"{work.context.stage}:"
@@ -262,8 +266,11 @@ def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int)
 
 
 def _file_hash(unit: SourceUnit) -> str:
-    """xxh3-128 of a local file, so that ``verify`` can tell a change; "" elsewhere, where the store's etag serves."""
-    if filesystem.scheme_of(unit.uri) != "file" or not filesystem.exists(unit.uri):
+    """xxh3-128 of a local file, so that ``verify`` can tell a change.
+
+    "" elsewhere, where the store's etag serves, and for a range of a file: size and time serve for one that many units share.
+    """
+    if filesystem.scheme_of(unit.uri) != "file" or "start" in unit.options or not filesystem.exists(unit.uri):
         return ""
     return file_hash(unit.uri)
 
@@ -327,6 +334,30 @@ def _removed(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
             "evidence": evidence,
         },
     )
+
+
+#: Why a blend leaves out a document.
+NOT_SAMPLED = "not_sampled"
+
+
+def sample_shard(item: Mapping[str, Any], work: Work, seed: int) -> dict[str, Any]:
+    """One shard of a blend's input: each document is taken when the number made of its identity and the seed is below the ratio."""
+    documents_in = bytes_in = 0
+    with (
+        Ledger(work, item["index"]) as ledger,
+        ShardWriter(work.context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns) as writer,
+    ):
+        for batch in read_shard(item["uri"]):
+            documents_in += len(batch)
+            bytes_in += text_bytes_of(batch.column("text"))
+            chance = hashed_uniform(batch.column("doc_id"), seed)
+            batch = reject(batch, chance >= item["ratio"], NOT_SAMPLED, value=chance, threshold=item["ratio"])
+            batch, rejected = split_rejected(batch)
+            if rejected is not None:
+                ledger.write(rejected, "blend")
+            writer.write(batch.select(list(work.columns)))
+    counts = {"documents_in": documents_in, "text_bytes_in": bytes_in, "documents": writer.rows, "text_bytes": writer.text_bytes}
+    return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, {}) | {"samples": []}
 
 
 def merge_shards(item: Mapping[str, Any], work: Work) -> dict[str, Any]:

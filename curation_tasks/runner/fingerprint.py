@@ -13,7 +13,8 @@ from typing import Any
 
 from curation_tasks.catalog import code_hash, load_catalog
 from curation_tasks.errors import ConfigError
-from curation_tasks.parts import OperationPart, file_parameters
+from curation_tasks.functions import function_hash
+from curation_tasks.parts import OperationPart, file_parameters, function_parameters
 from curation_tasks.plan import PART_KIND
 
 #: Raised when the frame itself writes other data for the same fingerprint.
@@ -50,6 +51,9 @@ def stage_fingerprint(
                 "code": code_hash(part, call["use"]),
             }
         )
+        functions = {name: function_hash(name, stage["id"]) for name in function_parameters(parameters)}
+        if functions:
+            calls[-1]["functions"] = functions
     return {
         "frame": FRAME_VERSION,
         "stage": stage["id"],

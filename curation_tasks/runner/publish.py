@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.lineage.tree import ancestors
 from curation_tasks.manifest import Manifest, digest_of, read_manifest
 from curation_tasks.storage import filesystem
@@ -97,16 +98,6 @@ def check_gates(datasets: Mapping[str, Manifest], gates: Mapping[str, Any]) -> N
                     f"{name} keeps {ratio:.1%} of {records:,} records", where=manifest.uri, expected=f"{bound}: {gates[bound]:.1%}",
                     remedy="look at the report; loosen the gate if the figure is right",
                 )  # fmt: skip
-
-
-def published_folder(root: str, pipeline: str, snapshot: str) -> str:
-    return filesystem.join(root, pipeline, snapshot, "published")
-
-
-def published_entries(folder: str) -> list[dict[str, Any]]:
-    """All entries of a snapshot, oldest first."""
-    names = [name for name in filesystem.list_names(folder) if name.endswith(".json") and name[:-5].isdigit()]
-    return [json.loads(filesystem.read_bytes(f"{folder}/{name}")) for name in names]
 
 
 def is_newest(manifest: Manifest) -> bool:

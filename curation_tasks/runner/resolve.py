@@ -21,7 +21,7 @@ UNIT_COLUMNS = {"uri": "string", "path": "string", "bytes": "int64", "etag": "st
 _BLOCK = 2**22
 
 
-def list_units(plan: Plan, snapshot: str) -> dict[str, list[SourceUnit]]:
+def list_units(plan: Plan, snapshot: str, root: str) -> dict[str, list[SourceUnit]]:
     """The units of each source stage.
 
     Raises:
@@ -31,7 +31,7 @@ def list_units(plan: Plan, snapshot: str) -> dict[str, list[SourceUnit]]:
     for stage in plan.stages:
         if stage.kind == "source":
             call = stage.calls[0]
-            units[stage.id] = call.part.load_units()(call.parameters, snapshot)
+            units[stage.id] = call.part.list_units(call.parameters, snapshot, root)
             if not units[stage.id]:
                 raise InputError(
                     f"the source {stage.id!r} has nothing to read", where=plan.spec.origin.path, remedy="look at its `parameters`"

@@ -1,7 +1,7 @@
 """What a storage root holds, and what of it may go.
 
 A folder that is reachable from a published entry within retention is kept; all else expires some days after its last
-change. Nothing is deleted here: housekeeping does that with these lists.
+change. Nothing is deleted here: ``housekeeping`` does that with these lists.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from curation_tasks.lineage.tree import ancestors
+from curation_tasks.lineage.graph import lineage_graph
+from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.manifest import MANIFEST_NAME, read_manifest
-from curation_tasks.runner.publish import published_entries, published_folder
 from curation_tasks.storage import filesystem
 
 
@@ -39,14 +39,18 @@ def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
 
 
 def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) -> set[str]:
-    """Folders of all datasets of the newest published entry, and of those published since a time, with their ancestors."""
+    """Folders of all datasets of the newest published entry, and of those published since a time, with all that they were made from.
+
+    That includes datasets of other pipelines which they read.
+    """
     entries = published_entries(published_folder(root, pipeline, snapshot))
     kept = [entry for entry in entries if datetime.fromisoformat(entry["published"]) >= since] + entries[-1:]
-    folders = set()
+    folders: set[str] = set()
     for entry in kept:
-        for item in entry["datasets"].values():
-            folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{item['path']}"))}
         folders.add(f"{root}/{entry['manifest']}".rsplit("/", 1)[0])
+        for item in entry["datasets"].values():
+            for node in lineage_graph(read_manifest(f"{root}/{item['path']}")).values():
+                folders |= {uri.rsplit("/", 1)[0] for uri in (node.uri, node.resolve)}
     return folders
 
 
@@ -54,13 +58,10 @@ def expired_folders(root: str, days: int, pipeline: str | None = None, now: date
     """Stage folders that no published entry within retention reaches and that nobody has changed for ``days`` days."""
     root = filesystem.absolute(root)
     before = (now or datetime.now(UTC)) - timedelta(days=days)
-    expired = []
-    for name, snapshot in _snapshots(root, pipeline):
-        kept = reachable_folders(root, name, snapshot, before)
-        for folder in stage_folders(root, name, snapshot):
-            if folder not in kept and filesystem.last_change(folder) <= before:
-                expired.append(folder)
-    return sorted(expired)
+    # Of all pipelines: a published dataset of another one may have been made from this one's.
+    kept = set().union(*(reachable_folders(root, name, snapshot, before) for name, snapshot in _snapshots(root, None)))
+    folders = [folder for name, snapshot in _snapshots(root, pipeline) for folder in stage_folders(root, name, snapshot)]
+    return sorted(folder for folder in folders if folder not in kept and filesystem.last_change(folder) <= before)
 
 
 def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:

@@ -19,6 +19,7 @@ from curation_tasks.catalog import load_catalog
 from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
 from curation_tasks.context import ReductionContext, RunContext
 from curation_tasks.errors import ConfigError, CurationError, InputError, did_you_mean
+from curation_tasks.lineage.openlineage import StageEvents
 from curation_tasks.logs import logger
 from curation_tasks.manifest import MANIFEST_NAME, Dataset, Manifest, key_of, read_list, read_manifest, values_hash, write_list
 from curation_tasks.plan import PART_KIND, override, plan
@@ -101,6 +102,23 @@ def run_stage(request: StageRequest, surroundings: Surroundings | None = None) -
     return _Stage(request, surroundings).run()
 
 
+def stage_uri(request: StageRequest) -> str:
+    """Where the manifest of a stage lies, or will lie once it has run."""
+    return _Stage(request, Surroundings()).uri
+
+
+def operations_work(request: StageRequest) -> tuple[documents.Work, list[Dataset]]:
+    """What a stage of operations would do, and the datasets that it would read; nothing is run.
+
+    Raises:
+        ConfigError: It is a stage of another kind.
+    """
+    stage = _Stage(request, Surroundings())
+    if stage.kind != "operations":
+        raise ConfigError(f"{request.stage!r} is a stage of kind {stage.kind}", expected="a stage of operations")
+    return stage._operations_work(), stage._datasets()
+
+
 def _run_resolve(request: StageRequest) -> dict[str, Any]:
     if not request.pipeline_file or not request.root:
         raise ConfigError("resolve needs a pipeline file and a storage root", remedy="give --pipeline FILE and --root URI")
@@ -110,15 +128,19 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
     planned = plan(override(load_pipeline(request.pipeline_file), request.overrides))
     snapshot = planned.spec.check_snapshot(request.snapshot)
     started = time.perf_counter()
-    units = resolve.list_units(planned, snapshot)
+    units = resolve.list_units(planned, snapshot, request.root)
     base = str(Path(request.pipeline_file).parent)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
     frozen = resolve.resolved_content(planned, snapshot, request.limit, units, files)
     key = resolve.resolve_key(frozen)
     folder = filesystem.join(filesystem.absolute(request.root), planned.spec.name, snapshot, RESOLVE, key)
     uri = f"{folder}/{MANIFEST_NAME}"
+    events = StageEvents(planned.spec.name, snapshot, RESOLVE, key)
+    events.start(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
     if filesystem.exists(uri):
-        return read_manifest(uri).result(reused=True)
+        known = read_manifest(uri)
+        events.complete(known, reused=True)
+        return known.result(reused=True)
     for found in files.values():
         resolve.freeze_file(found, f"{folder}/files")
     content = {
@@ -128,7 +150,10 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
     lineage = {"key": key, "fingerprint": frozen, "parents": [], "lists": resolve.write_units(folder, units)}
     lineage |= lineage.pop("lists")
     execution = _execution(started, None) | {"pipeline_file": str(request.pipeline_file), "description": planned.spec.description}
-    return _commit(Manifest(uri, content, lineage, execution))
+    manifest = Manifest(uri, content, lineage, execution)
+    result = _commit(manifest)
+    events.complete(manifest, reused=result["reused"])
+    return result
 
 
 class _Stage:
@@ -174,11 +199,23 @@ class _Stage:
         return parents
 
     def run(self) -> dict[str, Any]:
+        events = StageEvents(self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.key)
+        events.start(list(self.parents.values()), self._source_units() if events.enabled and self.kind == "source" else ())
+        try:
+            manifest, result = self._run(events)
+        except BaseException as error:
+            events.fail(error)
+            raise
+        events.complete(manifest, reused=result["reused"])
+        return result
+
+    def _run(self, events: StageEvents) -> tuple[Manifest, dict[str, Any]]:
+        self.around = dataclasses.replace(self.around, progress=_told(self.around.progress, events))
         log = logger().bind(pipeline=self.resolved.content["pipeline"], snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
         if filesystem.exists(self.uri) and self._is_current():
             manifest = read_manifest(self.uri)
             log.info("stage was done before", digest=manifest.digest)
-            return publish.with_published(manifest.result(reused=True), manifest)
+            return manifest, publish.with_published(manifest.result(reused=True), manifest)
         started = time.perf_counter()
         log.info("stage starts", kind=self.kind)
         try:
@@ -188,13 +225,14 @@ class _Stage:
             # Another run of the same work may have committed meanwhile and cleared the intermediate files.
             if self.kind == "publish" or not filesystem.exists(self.uri):
                 raise
-            return read_manifest(self.uri).result(reused=True)
+            winner = read_manifest(self.uri)
+            return winner, winner.result(reused=True)
         manifest = dataclasses.replace(manifest, execution=dict(manifest.execution) | _execution(started, memory))
         result = _commit(manifest)
         log.info("stage done", digest=result["digest"], **result["counts"], seconds=manifest.execution["seconds"])
         if self.kind == "reduction":
             filesystem.delete(f"{self.folder}/work", recursive=True)
-        return publish.with_published(result, manifest)
+        return manifest, publish.with_published(result, manifest)
 
     def _is_current(self) -> bool:
         """What is committed stays; only a publication may have been superseded since."""
@@ -243,7 +281,7 @@ class _Stage:
         part = load_catalog().find("source", self.spec["calls"][0]["use"])
         parameters = part.parameters.model_validate(self.spec["calls"][0]["parameters"])
         self.schema = dict(DOCUMENT_COLUMNS) | part.provides_of(parameters)
-        self.units = [row | {"options": json.loads(row["options"])} for row in read_list(self.resolved, f"units-{self.spec['id']}")]
+        self.units = self._source_units()
         items = [{"index": index, "unit": unit} for index, unit in enumerate(self.units)]
         work, limit = self._work(self.schema), self.resolved.content["limit"]
         if limit is None:
@@ -263,16 +301,23 @@ class _Stage:
         self._check_quarantine(results)
         return results
 
+    def _source_units(self) -> list[dict[str, Any]]:
+        rows = read_list(self.resolved, f"units-{self.spec['id']}")
+        return [row | {"options": json.loads(row["options"])} for row in rows]
+
     def _run_operations(self, client: Client) -> list[dict[str, Any]]:
-        parents = self._datasets()
-        columns = _common_schema(parents)
+        work = self._operations_work()
+        return self._units(client, documents.run_operations, self._shard_items(self._datasets()), work)
+
+    def _operations_work(self) -> documents.Work:
+        columns = _common_schema(self._datasets())
         self.schema, signals = dict(columns), {}
         for call in self.spec["calls"]:
             part = load_catalog().find("operation", call["use"])
             added = part.adds_of(part.parameters.model_validate(call["parameters"]))
             signals |= {name: kind for name, kind in added.items() if name not in columns}
             self.schema |= added
-        return self._units(client, documents.run_operations, self._shard_items(parents), self._work(self.schema, signals))
+        return self._work(self.schema, signals)
 
     def _run_reduction(self, client: Client) -> list[dict[str, Any]]:
         [dataset] = self._datasets()
@@ -291,6 +336,19 @@ class _Stage:
         self.extra_counters = dict(decisions.counters)
         items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
         return self._units(client, documents.apply_decisions, items, self._work(self.schema))
+
+    def _run_blend(self, client: Client) -> list[dict[str, Any]]:
+        ratios = blend_ratios(self.spec["options"], {name: parent.counts for name, parent in self.parents.items()})
+        self.schema = _common_schema(self._datasets())
+        items = []
+        for name, parent in self.parents.items():
+            shards = self._shard_items([parent.dataset()])
+            items += [item | {"index": len(items) + item["index"], "ratio": ratios[name]} for item in shards]
+        seed = self.spec["options"]["seed"]
+        work = dataclasses.replace(self._work(self.schema), ledger_text=False)
+        return run_units(
+            client, self.folder, "unit", documents.sample_shard, items, (work, seed), progress=self.around.progress, order=self.around.order
+        )
 
     def _run_compact(self, client: Client) -> list[dict[str, Any]]:
         parents = self._datasets()
@@ -420,9 +478,46 @@ class _Stage:
         return Manifest(self.uri, content, lineage, {"published": entry})
 
 
+def _told(progress: Progress, events: StageEvents) -> Progress:
+    """The progress of units, of which OpenLineage is told as well."""
+
+    def told(done: int, total: int, result: dict[str, Any] | None) -> None:
+        events.running()
+        progress(done, total, result)
+
+    return told
+
+
 def _common_schema(datasets: Sequence[Dataset]) -> dict[str, str]:
     first, *others = [dataset.schema for dataset in datasets]
     return {name: kind for name, kind in first.items() if all(other.get(name) == kind for other in others)}
+
+
+def blend_ratios(options: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    """The share of each input's documents that a blend takes, at most 1.
+
+    Args:
+        options: Of the stage, see ``curation_tasks.spec.Blend``.
+        counts: Input → counts of its manifest.
+
+    Raises:
+        InputError: An input is empty, or the blend is to be larger than the inputs allow without taking a document twice.
+    """
+    unit, weights = options["unit"], options["weights"]
+    sizes = {name: counts[name][unit] for name in counts}
+    for name, size in sizes.items():
+        if size == 0:
+            raise InputError(f"the input {name!r} of the blend has no documents", remedy="leave it out of `weights`, or loosen its filters")
+    total = sum(weights.values())
+    largest, limiting = min((sizes[name] * total / weights[name], name) for name in sizes)
+    wanted = options["size"] or largest
+    if wanted > largest:
+        raise InputError(
+            f"a blend of {wanted:,} {unit} would take documents of {limiting!r} more than once",
+            expected=f"`size` of at most {int(largest):,}, which takes all of {limiting!r}",
+            remedy=f"lower `size` or the weight of {limiting!r}, or add more of it",
+        )
+    return {name: min(1.0, wanted * weights[name] / total / sizes[name]) for name in sizes}
 
 
 def _first_samples(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

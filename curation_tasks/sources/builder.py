@@ -29,28 +29,18 @@ needs no engine. This module imports none either. ``tinystories`` is the worked 
 
 from __future__ import annotations
 
-import posixpath
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import xxhash
-
-from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
+from curation_tasks.errors import CurationError
 from curation_tasks.parts import Columns, Names, Parameters, SourcePart, SourceUnit, _import
-from curation_tasks.storage.cache import cache_folder
-from curation_tasks.storage.filesystem import absolute, filesystem, scheme_of, storage_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from curation_tasks.context import RunContext
 
-_BLOCK_BYTES = 2**22
 #: Records are gathered into batches of about so much content, or so many records.
 _BATCH_BYTES, _BATCH_ROWS = 8 * 2**20, 16_384
 
@@ -82,7 +72,7 @@ class Rejection:
 
 @runtime_checkable
 class Downloader(Protocol):
-    """Lists what there is, and fetches it. ``UrlDownloader`` serves for addresses that are known."""
+    """Lists what there is, and fetches it. ``curation_tasks.sources.download.UrlDownloader`` serves for addresses that are known."""
 
     def units(self, parameters: Any, snapshot: str) -> list[SourceUnit]:
         """The files, one unit each; called once, by ``resolve``."""
@@ -105,21 +95,6 @@ class Extractor(Protocol):
     """Makes text of a record: a string, a ``Record`` (to set identity, address or metadata too) or a ``Rejection``."""
 
     def __call__(self, record: Record, parameters: Any) -> str | Record | Rejection: ...
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file at a known address.
-
-    Attributes:
-        url: http, https, s3 or a local path, which is read in place.
-        bytes: Expected size; None takes the one that the server states.
-        sha256: Expected hash, hex. With it, the server is not asked at all when the file is there already.
-    """
-
-    url: str
-    bytes: int | None = None
-    sha256: str | None = None
 
 
 def source_from_builder(
@@ -242,167 +217,3 @@ def _valid_text(content: str | bytes) -> tuple[str, bool]:
         return raw.decode(), True
     except UnicodeDecodeError:
         return raw.decode("utf-8", "replace"), False
-
-
-class UrlDownloader:
-    """Fetches files at known addresses into the cache, whole or not at all.
-
-    A file that is there with the right size is not fetched again. Failures that may pass (503, a broken connection, a body
-    shorter than announced) are tried again after 1, 2, 4 … seconds.
-
-    Args:
-        downloads: ``(parameters, snapshot) -> list[Download]``.
-        attempts: Tries of each request.
-        first_wait_seconds: Wait before the second; it doubles each time, up to a minute.
-    """
-
-    def __init__(self, downloads: Callable[[Any, str], Sequence[Download]], *, attempts: int = 5, first_wait_seconds: float = 1.0):
-        self._downloads, self._attempts, self._first_wait_seconds = downloads, attempts, first_wait_seconds
-
-    def units(self, parameters: Any, snapshot: str) -> list[SourceUnit]:
-        """Asks each server for size and version.
-
-        Raises:
-            InputError: A file does not exist, or has not the expected size.
-            TransientError: A server does not answer, even after trying again.
-        """
-        downloads = self._downloads(parameters, snapshot)
-        parts = [absolute(download.url).split("/") for download in downloads]
-        depth = len(shared_beginning([part[:-1] for part in parts]))
-        names = ["/".join(part[depth:]) for part in parts]
-        return [self._unit(download, name) for download, name in zip(downloads, names, strict=True)]
-
-    def fetch(self, unit: SourceUnit, parameters: Any) -> str:
-        """The path of the whole file; local files are used where they are.
-
-        Raises:
-            InputError: It is gone, or has not the expected hash.
-            TransientError: It could not be fetched whole, even after trying again.
-        """
-        if scheme_of(unit.uri) == "file":
-            _check_hash(unit.uri, unit.uri, unit)
-            return unit.uri
-        place = _place(unit)
-        if not _is_present(place, unit):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._retrying()(_download, unit, place)
-        return str(place)
-
-    def _unit(self, download: Download, name: str) -> SourceUnit:
-        uri = absolute(download.url)
-        options = {"sha256": download.sha256} if download.sha256 else {}
-        size = -1 if download.bytes is None else download.bytes
-        pinned = SourceUnit(uri, name, size, f"sha256:{download.sha256}", options)
-        if download.sha256 and scheme_of(uri) != "file" and _is_present(_place(pinned), pinned):
-            return pinned
-        listed, etag = self._retrying()(_listed, uri)
-        if download.bytes is not None and listed not in (-1, download.bytes):
-            raise InputError(
-                f"the file has {listed:,} bytes",
-                where=uri,
-                expected=f"{download.bytes:,} bytes",
-                remedy="it was replaced by another one; check it, then set `bytes` and `sha256` anew",
-            )
-        return pinned if download.sha256 else SourceUnit(uri, name, listed if size < 0 else size, etag, options)
-
-    def _retrying(self) -> Any:
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
-
-        return Retrying(
-            retry=retry_if_exception_type(TransientError),
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential(multiplier=self._first_wait_seconds, max=60),
-            reraise=True,
-        )
-
-
-def shared_beginning(paths: Sequence[Sequence[str]]) -> list[str]:
-    """The parts with which all paths begin."""
-    return [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))]
-
-
-def _place(unit: SourceUnit) -> Path:
-    """Where the copy of a file lies: another version of it has another place."""
-    version = xxhash.xxh3_128_hexdigest("\0".join([unit.uri, unit.etag, unit.options.get("sha256", "")]).encode())
-    return cache_folder() / "downloads" / version / (posixpath.basename(unit.uri.split("?")[0]) or "content")
-
-
-def _is_present(place: Path, unit: SourceUnit) -> bool:
-    return place.is_file() and unit.bytes in (-1, place.stat().st_size)
-
-
-def _listed(uri: str) -> tuple[int, str]:
-    """Size (−1 when the server does not say) and version."""
-    fs, path = filesystem(uri)
-    with _download_errors(uri), storage_errors(uri):
-        info = fs.info(path)
-    if info["type"] != "file":
-        raise InputError("a folder, not a file", where=uri, expected="the address of one file")
-    size = info.get("size")
-    etag = str(info.get("ETag") or "").strip('"') or (f"{size}-{int(info['mtime'] * 1e6)}" if info.get("mtime") else "")
-    return (-1 if size is None else size), etag
-
-
-def _download(unit: SourceUnit, place: Path) -> None:
-    fs, path = filesystem(unit.uri)
-    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-        copy = Path(folder) / "content"
-        with _download_errors(unit.uri), storage_errors(unit.uri):
-            fs.get_file(path, str(copy))
-        size = copy.stat().st_size
-        if unit.bytes >= 0 and size != unit.bytes:
-            raise TransientError(
-                f"received {size:,} bytes", where=unit.uri, expected=f"{unit.bytes:,} bytes, as announced", remedy="it is tried again"
-            )
-        _check_hash(str(copy), unit.uri, unit)
-        copy.replace(place)
-
-
-def _check_hash(path: str, uri: str, unit: SourceUnit) -> None:
-    import hashlib
-
-    expected = unit.options.get("sha256")
-    if not expected:
-        return
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    if digest.hexdigest() != expected:
-        raise InputError(
-            f"the file has sha256 {digest.hexdigest()}",
-            where=uri,
-            expected=expected,
-            remedy="it was replaced by another one; check it, then set `sha256` anew",
-        )
-
-
-@contextmanager
-def _download_errors(uri: str) -> Iterator[None]:
-    """Errors of HTTP by what they ask for. fsspec reports every failed look-up as "not found" and hides the status behind it."""
-    try:
-        yield
-    except Exception as error:
-        chain = list(_chain(error))
-        status = next((item.status for item in chain if isinstance(getattr(item, "status", None), int)), None)
-        client_error = any(type(item).__module__.startswith("aiohttp") or isinstance(item, TimeoutError) for item in chain)
-        if status in (401, 403):
-            raise ConfigError(
-                f"access was refused (HTTP {status})", where=uri, remedy="check the address, or whether it asks for a login"
-            ) from error
-        if status in (408, 425, 429) or (status is not None and status >= 500):
-            raise TransientError(f"the server answered HTTP {status}", where=uri, remedy="it is tried again") from error
-        if status is not None and status >= 400:
-            raise InputError(f"the server answered HTTP {status}", where=uri, remedy="check the address") from error
-        if client_error:
-            raise TransientError(f"the transfer failed: {chain[-1]!r}", where=uri, remedy="it is tried again") from error
-        raise
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    current: BaseException | None = error
-    for _ in range(10):
-        if current is None:
-            return
-        yield current
-        current = current.__cause__ or current.__context__

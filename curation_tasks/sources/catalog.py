@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from curation_tasks.errors import did_you_mean
 from curation_tasks.parts import Parameters, SourcePart
-from curation_tasks.schema import DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
-from curation_tasks.sources.builder import Download, UrlDownloader, source_from_builder
+from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
+from curation_tasks.sources.builder import source_from_builder
+from curation_tasks.sources.download import Download, UrlDownloader
+from curation_tasks.sources.wikipedia_part import WIKIPEDIA
 
 Patterns = Annotated[
     tuple[str, ...],
@@ -150,7 +152,29 @@ class TinyStoriesParameters(Parameters):
 
 
 def _tinystories_downloads(parameters: TinyStoriesParameters, snapshot: str) -> list[Download]:
-    return [Download(url.replace("{snapshot}", snapshot), parameters.bytes, parameters.sha256) for url in parameters.url]
+    digest = f"sha256:{parameters.sha256}" if parameters.sha256 else None
+    return [Download(url.replace("{snapshot}", snapshot), parameters.bytes, digest) for url in parameters.url]
+
+
+class PublishedParameters(Parameters):
+    """What another pipeline has published in the same storage root."""
+
+    pipeline: str = Field(description="Its name.")
+    dataset: str | None = Field(
+        None, description="Stage whose dataset is read; default: the first by name. Of an export, what it wrote out."
+    )
+    snapshot: str = Field("same", description="`same` as this run's, `latest` published, or an id.")
+    columns: Mapping[str, str] = Field(
+        default_factory=dict, description="Columns to read besides those that every document has: name → type, as `language: string`."
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known_types(cls, columns: Mapping[str, str]) -> Mapping[str, str]:
+        for name, kind in columns.items():
+            if kind not in COLUMN_TYPES:
+                raise ValueError(f"column {name!r} has unknown type {kind!r}; {did_you_mean(kind, COLUMN_TYPES)}")
+        return columns
 
 
 class PlantedShares(Parameters):
@@ -223,6 +247,17 @@ PARTS = (
         rejects=("missing_text", "invalid_utf8", "repeated_id"),
         example={"files": "data/*.parquet", "columns": {"text": "content", "id": "uid", "keep": {"lang": "string"}}},
     ),
+    SourcePart(
+        name="published",
+        summary="A published dataset of another pipeline",
+        parameters=PublishedParameters,
+        implementation="curation_tasks.sources.published:read_published",
+        units="curation_tasks.sources.published:list_shards",
+        snapshots="curation_tasks.sources.published:published_partitions",
+        reads_root=True,
+        provides=lambda parameters: parameters.columns,
+        example={"pipeline": "wikipedia", "snapshot": "latest"},
+    ),
     source_from_builder(
         name="tinystories",
         summary="The TinyStories text files, downloaded or local",
@@ -242,4 +277,5 @@ PARTS = (
         rejects=("empty_story",),
         example={"stories": 1000, "units": 2},
     ),
+    WIKIPEDIA,
 )

@@ -74,15 +74,20 @@ def relative_to(uri: str, base: str) -> str:
     return uri[len(base) + 1 :]
 
 
-def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+def filesystem(uri: str, *, requester_pays: bool = False) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system of a URI and the path in it.
+
+    Args:
+        uri: Of a file or folder.
+        requester_pays: For buckets of S3 whose owner lets readers pay for the transfer.
 
     Raises:
         ConfigError: Unknown scheme, or its package is not installed.
     """
     object_store = scheme_of(uri) in ("s3", "s3a")
     try:
-        opened, path = url_to_fs(absolute(uri), **(_object_store_options() if object_store else {}))
+        options = _object_store_options() | ({"requester_pays": True} if requester_pays else {}) if object_store else {}
+        opened, path = url_to_fs(absolute(uri), **options)
     except (ImportError, ValueError) as error:
         raise ConfigError(
             f"no file system for {scheme_of(uri)}://", where=uri, expected="file, s3, http or https", remedy=str(error)
@@ -244,6 +249,14 @@ def last_change(folder: str) -> datetime:
         found = [info.get("mtime") or info.get("LastModified") or 0 for info in fs.find(path, detail=True).values()]
     times = [item.timestamp() if isinstance(item, datetime) else float(item) for item in found]
     return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
+def size_of(folder: str) -> tuple[int, int]:
+    """Bytes and number of the files below a folder."""
+    fs, path = filesystem(folder)
+    with storage_errors(folder):
+        sizes = [int(info.get("size") or 0) for info in fs.find(path, detail=True).values()]
+    return sum(sizes), len(sizes)
 
 
 @contextmanager

@@ -9,20 +9,36 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, BaseOperator, Context, Param
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAll,
+    AssetAny,
+    BaseOperator,
+    Context,
+    CronPartitionTimetable,
+    Param,
+    PartitionedAssetTimetable,
+)
 from airflow.sdk.exceptions import AirflowFailException
 
+from curation_airflow.catalogue import known_snapshots
 from curation_airflow.runbook import pipeline_runbook, stage_note
 from curation_airflow.settings import REPOSITORY
-from curation_airflow.stage_operator import StageOperator
+from curation_airflow.stage_operator import stage_operator, stage_runner
+from curation_airflow.timetables import SnapshotTimetable
 from curation_tasks.errors import ConfigError
-from curation_tasks.plan import Plan, PlannedStage, plan
-from curation_tasks.spec import ALL, RESOLVE, PipelineSpec, load_pipeline
+from curation_tasks.parts import Snapshot
+from curation_tasks.plan import Plan, PlannedStage, plan, run_parameters
+from curation_tasks.spec import ALL, DATE_FORMATS, INPUTS, RESOLVE, PipelineSpec, load_pipeline
 
 #: Folders of pipeline files, separated as in PATH; default: ``dags/pipelines``.
 PIPELINES_VARIABLE = "CURATE_PIPELINES"
 #: Storage root: a folder or s3://bucket/prefix; default: ``.curation/data`` in the repository.
 ROOT_VARIABLE = "CURATE_ROOT"
+
+#: DAGs beside those of pipelines; ``curation_airflow.maintenance`` builds them.
+MAINTENANCE_DAGS = ("discovery", "housekeeping")
 
 #: Two retries after half a minute and after a minute, with jitter. Which failures are retried is the operator's decision.
 DEFAULT_ARGUMENTS: dict[str, Any] = {
@@ -50,6 +66,10 @@ def build_dags(folders: Sequence[Path], root: str | None = None) -> dict[str, DA
     for path in (path for folder in folders for path in sorted(folder.glob("*.y*ml"))):
         try:
             spec = load_pipeline(path)
+            if spec.name in MAINTENANCE_DAGS:
+                raise ConfigError(
+                    f"{spec.name!r} is the name of a DAG that keeps the deployment going", where=str(path), remedy="rename it"
+                )
             if spec.name in dags:
                 raise ConfigError(f"another pipeline file has the name {spec.name!r}", where=str(path), remedy="rename one of them")
             dag = build_dag(plan(spec), str(path), root)
@@ -68,27 +88,35 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
         root: The storage root.
     """
     spec = planned.spec
+    operator = stage_operator()
+    snapshots = known_snapshots(root, spec.name) if planned.snapshot_source else ()
+    schedule = _schedule(planned, snapshots)
     with DAG(
         spec.name,
         description=_first_line(spec.description),
         doc_md=pipeline_runbook(planned, pipeline_file, root),
-        schedule=None,
+        schedule=schedule,
+        # A pipeline with a schedule starts to download when it is unpaused, so a person decides that.
+        is_paused_upon_creation=None if schedule is None else True,
         catchup=False,
         max_active_runs=1,
-        # A stage takes all cores and the memory that it was given: two at once would share them.
-        max_active_tasks=1,
-        params=_params(spec),
+        # A process takes all cores and the memory of its machine: two at once would share them. Pods have their own.
+        max_active_tasks=1 if stage_runner() == "process" else 16,
+        params=_params(planned, [item.id for item in snapshots]),
         tags=sorted({"curation", *spec.tags}),
         default_args=DEFAULT_ARGUMENTS | {"owner": spec.owner},
     ) as dag:
-        tasks: dict[str, StageOperator] = {}
+        tasks: dict[str, BaseOperator] = {}
         for call in planned.calls(pipeline_file, ALL, root):
             stage = planned.by_id.get(call.stage)
             if stage is None:
                 note = "Freezes the pipeline, its files and the listing of its sources: everything that decides the output."
-                tasks[RESOLVE] = StageOperator(task_id=RESOLVE, call=call, doc_md=note)
+                known = tuple(item.id for item in snapshots)
+                tasks[RESOLVE] = operator(task_id=RESOLVE, call=call, known_snapshots=known, parameters=_targets(planned), doc_md=note)
                 continue
-            task = StageOperator(task_id=stage.id, call=call, datasets=_assets(spec, stage), doc_md=stage_note(stage))
+            task = operator(
+                task_id=stage.id, call=call, datasets=_assets(spec, stage), only_for=_later(planned, stage.id), doc_md=stage_note(stage)
+            )
             # Also on resolve, whose manifest each stage reads; Airflow draws the direct way only when there is no other.
             task.set_upstream([tasks[name] for name in stage.needs or (RESOLVE,)])
             tasks[stage.id] = task
@@ -130,8 +158,25 @@ class InvalidPipelineOperator(BaseOperator):
         raise AirflowFailException(self.error)
 
 
-def _params(spec: PipelineSpec) -> dict[str, Param]:
-    if spec.partitions == "none":
+def _schedule(planned: Plan, snapshots: Sequence[Snapshot]) -> Any:
+    """The timetable: one run per snapshot, day or month, by cron, or when inputs are published; None where people start runs."""
+    partitions, schedule = planned.spec.partitions, planned.spec.schedule
+    if schedule == INPUTS:
+        assets = [dataset_asset(pipeline, dataset) for pipeline, dataset in planned.published_inputs()]
+        # Of one snapshot all inputs are waited for; without partitions each publication is worth a run.
+        return AssetAny(*assets) if partitions.by == "none" else PartitionedAssetTimetable(assets=AssetAll(*assets))
+    if planned.snapshot_source is not None:
+        return SnapshotTimetable(planned.spec.name, snapshots, partitions.since)
+    if partitions.by in DATE_FORMATS:
+        # A period is curated when it is over: the run of a tick is for the period that ended then.
+        cron = {"day": "0 0 * * *", "month": "0 0 1 * *"}[partitions.by]
+        return CronPartitionTimetable(cron, timezone="UTC", run_offset=-1, key_format=DATE_FORMATS[partitions.by])
+    return schedule
+
+
+def _params(planned: Plan, known: Sequence[str]) -> dict[str, Param]:
+    spec = planned.spec
+    if spec.partitions.by == "none":
         snapshot = Param(
             ALL,
             type="string",
@@ -143,17 +188,48 @@ def _params(spec: PipelineSpec) -> dict[str, Param]:
             None,
             type=["null", "string"],
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(\+[A-Za-z0-9._-]{1,40})?$",
-            description="The snapshot to curate, as CC-MAIN-2026-30. Leave it empty when the run has a partition key.",
+            description="The snapshot to curate; a run with a limit is published only as a trial, as ID+trial. "
+            "Leave it empty when the run has a partition key.",
+            examples=list(reversed(known[-50:])),
         )
     limit = Param(None, type=["null", "integer"], minimum=1, description="Read at most so many records of each source; empty: all.")
-    return {"snapshot": snapshot, "limit": limit}
+    last = Param(
+        None,
+        type=["null", "string"],
+        enum=[None, RESOLVE, *(stage.id for stage in planned.stages)],
+        description="Stop after this stage: stages that it does not need are skipped; empty: all.",
+    )
+    own = {
+        name: Param(parameter.default, section="Parameters of the pipeline", **parameter.schema)
+        for name, parameter in run_parameters(planned).items()
+    }
+    return {"snapshot": snapshot, "limit": limit, "last_stage": last} | own
+
+
+def _targets(planned: Plan) -> dict[str, Any]:
+    """Name of a declared parameter → its value when a run does not set it."""
+    return {name: parameter.default for name, parameter in run_parameters(planned).items()}
+
+
+def _later(planned: Plan, stage_id: str) -> tuple[str, ...]:
+    """The stage and those that need its output, at first or at last hand."""
+    later = {stage_id}
+    for stage in planned.stages:
+        if later.intersection(stage.needs):
+            later.add(stage.id)
+    return tuple(sorted(later))
+
+
+def dataset_asset(pipeline: str, dataset: str) -> Asset:
+    """What stands for a published dataset: its producer updates it, consumers are scheduled by it."""
+    return Asset(name=f"{pipeline}.{dataset}", uri=f"x-curation://{pipeline}/{dataset}", group="curation")
 
 
 def _assets(spec: PipelineSpec, stage: PlannedStage) -> dict[str, Asset]:
     """The datasets that a publish stage publishes, by the stage that made them."""
     if stage.kind != "publish":
         return {}
-    return {name: Asset(name=f"{spec.name}.{name}", uri=f"x-curation://{spec.name}/{name}", group="curation") for name in stage.needs}
+    return {name: dataset_asset(spec.name, name) for name in stage.needs}
 
 
 def _free_name(stem: str, taken: dict[str, DAG]) -> str:

@@ -16,7 +16,7 @@ def pipeline_runbook(plan: Plan, pipeline_file: str, root: str) -> str:
         root: The storage root.
     """
     name = plan.spec.name
-    snapshot = "all" if plan.spec.partitions == "none" else "{snapshot}"
+    snapshot = "all" if plan.spec.partitions.by == "none" else "{snapshot}"
     rows = [f"| `{RESOLVE}` | freezes the pipeline, its files and the listing of its sources | | |"]
     rows += [_row(stage) for stage in plan.stages]
     codes = [
@@ -78,6 +78,8 @@ def _row(stage: PlannedStage) -> str:
 
 
 def _what(stage: PlannedStage) -> str:
+    if stage.kind == "blend":
+        return "mixes datasets by weight"
     if stage.kind == "compact":
         return "re-cuts shards to a size"
     if stage.kind == "publish":

@@ -1,54 +1,68 @@
-"""The task of every stage: runs ``curate stage``, logs what it says, and turns its exit code into Airflow's reaction."""
+"""The task of a stage as a process of this machine; ``stage_operator`` says which operator a deployment uses."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk import BaseOperator
 
-from curation_airflow.exit_codes import exit_code, may_retry, normalized
-from curation_airflow.snapshots import chosen_snapshot
+from curation_airflow.exit_codes import exit_code, normalized
+from curation_airflow.lineage_parent import lineage_parent, lineage_transport
 from curation_airflow.stage_output import StageOutput
 from curation_airflow.stage_process import StageProcess
-from curation_tasks.errors import ConfigError
-from curation_tasks.plan import StageCall
-from curation_tasks.spec import RESOLVE
+from curation_airflow.stage_task import StageTask, checked_result
+from curation_airflow.storage_connection import storage_credentials
+from curation_tasks.errors import ConfigError, did_you_mean
+from curation_tasks.plan import CommandCall, StageCall
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+#: Where stages run: ``process`` of the Airflow worker, or ``pod`` of a Kubernetes cluster.
+RUNNER_VARIABLE = "CURATE_STAGE_RUNNER"
 #: The command in front of ``stage …``, split as a shell does; default: the ``curate`` beside this Python.
 COMMAND_VARIABLE = "CURATE_COMMAND"
-RESULT_BYTES = 4096
 
 
-class StageOperator(BaseOperator):
+def stage_runner() -> str:
+    """Where this deployment runs stages.
+
+    Raises:
+        ConfigError: The variable has another value.
+    """
+    runner = os.environ.get(RUNNER_VARIABLE) or "process"
+    if runner not in ("process", "pod"):
+        raise ConfigError(f"stages cannot run as {runner!r}; {did_you_mean(runner, ('process', 'pod'))}", where=RUNNER_VARIABLE)
+    return runner
+
+
+def stage_operator() -> type[StageTask]:
+    """The operator for stages. The one for pods is imported only where it is used: it takes seconds."""
+    if stage_runner() == "pod":
+        from curation_airflow.stage_pod_operator import StagePodOperator
+
+        return StagePodOperator
+    return StageOperator
+
+
+class StageOperator(StageTask, BaseOperator):
     """One stage of a pipeline as a process of this machine.
 
     The result, ``{"manifest", "key", "digest", "stage", "counts", "reused"}``, is the task's XCom; the tasks of the next
     stages take the manifests of their inputs from there.
-
-    Args:
-        call: The stage. Its inputs are filled in from the XComs of the tasks of that name, and for resolve the snapshot
-            and the limit from the run.
-        datasets: For a publish task: stage that made the dataset → asset that stands for it.
     """
 
     ui_color = "#e8f4ea"
 
-    def __init__(self, *, call: StageCall, datasets: Mapping[str, Asset] | None = None, **arguments: Any):
-        super().__init__(outlets=list((datasets or {}).values()), **arguments)
-        self.call = call
-        self.datasets = dict(datasets or {})
+    # Airflow wants each operator to have an initializer of its own.
+    def __init__(self, *, call: StageCall | CommandCall, **arguments: Any):
+        super().__init__(call=call, **arguments)
         self.process: StageProcess | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -61,64 +75,25 @@ class StageOperator(BaseOperator):
             AirflowFailException: Trying again cannot help.
             AirflowException: It may.
         """
-        inputs = self._inputs(context)
-        argv = self._argv(context, inputs)
+        self.skip_when_not_needed(context)
+        inputs = self.stage_inputs(context)
+        argv = self.stage_argv(context, inputs)
         self.log.info("%s", shlex.join(argv))
         with tempfile.TemporaryDirectory(prefix="curate-") as folder:
             place = Path(folder) / "result.json"
             output = StageOutput(self.log)
-            self.process = StageProcess([*_command(), *argv[1:], "--result", str(place)], _environment())
+            self.process = StageProcess([*_command(), *argv[1:], "--result", str(place)], _environment() | lineage_parent(context))
             code = normalized(self.process.run(output.line))
             if code:
-                raise self._failure(code, output.error(), context)
-            result = _read_result(place, self.call.stage)
-        self._describe_events(context, inputs, result)
+                raise self.stage_failure(f"ended with exit code {code}", exit_code(code), output.error(), context)
+            result = checked_result(place.read_bytes() if place.exists() else None, self.call)
+        self.describe_events(context, inputs, result)
         return result
 
     def on_kill(self) -> None:
         """Airflow ends the task: the command is asked to stop and ``execute`` sees it end."""
         if self.process is not None:
             self.process.stop()
-
-    def _inputs(self, context: Context) -> dict[str, dict[str, Any]]:
-        results = {name: context["ti"].xcom_pull(task_ids=name) for name in self.call.inputs}
-        for name, result in results.items():
-            if not result:
-                raise AirflowFailException(f"task {name!r} left no result; clear it with its downstream tasks and run again")
-        return results
-
-    def _argv(self, context: Context, inputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        if self.call.stage != RESOLVE:
-            return replace(self.call, inputs={name: result["manifest"] for name, result in inputs.items()}).argv()
-        parameters = context["params"]
-        try:
-            # From the context, not from a template: a template would render the missing snapshot as the word None.
-            snapshot = chosen_snapshot(getattr(context["dag_run"], "partition_key", None), parameters.get("snapshot"))
-        except ConfigError as error:
-            raise AirflowFailException(str(error)) from None
-        return replace(self.call, snapshot=snapshot, limit=parameters.get("limit")).argv()
-
-    def _failure(self, code: int, error: str, context: Context) -> AirflowException:
-        meaning = exit_code(code)
-        ti = context["ti"]
-        # Clearing a task raises max_tries instead of starting try_number again.
-        attempt = ti.try_number - (ti.max_tries - (self.retries or 0))
-        retry = may_retry(meaning.reaction, attempt)
-        message = f"stage {self.call.stage!r} ended with exit code {code}: {meaning.meaning}"
-        message += f"\n{error}" if error else ""
-        message += f"\n  what to do: {meaning.remedy}" if meaning.remedy else ""
-        return AirflowException(message) if retry else AirflowFailException(message)
-
-    def _describe_events(self, context: Context, inputs: Mapping[str, Mapping[str, Any]], result: Mapping[str, Any]) -> None:
-        for name, asset in self.datasets.items():
-            dataset = inputs[name]
-            context["outlet_events"][asset].extra = {
-                "manifest": dataset["manifest"],
-                "digest": dataset["digest"],
-                "counts": dataset["counts"],
-                "published": result.get("published"),
-                "reused": result["reused"],
-            }
 
 
 def _command() -> Sequence[str]:
@@ -127,19 +102,9 @@ def _command() -> Sequence[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The task's environment without Airflow's settings and connections, which are none of a stage's business."""
+    """The task's environment without Airflow's settings and connections, which are none of a stage's business.
+
+    But for the one connection that the deployment names for the storage.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("AIRFLOW_")}
-    return kept | {"CURATE_LOG_FORMAT": "json"}
-
-
-def _read_result(place: Path, stage: str) -> dict[str, Any]:
-    try:
-        data = place.read_bytes()
-        result = json.loads(data)
-        if not all(name in result for name in ("manifest", "key", "digest", "counts", "reused")):
-            raise ValueError(f"it has only {', '.join(result)}")
-    except (OSError, ValueError, TypeError) as error:
-        raise AirflowException(f"stage {stage!r} ended well but left no result: {error}; the next try finds its commit") from error
-    if len(data) > RESULT_BYTES:
-        raise AirflowFailException(f"the result of stage {stage!r} has {len(data)} bytes; XComs are at most {RESULT_BYTES}")
-    return result
+    return kept | {"CURATE_LOG_FORMAT": "json"} | storage_credentials() | lineage_transport()

@@ -17,7 +17,7 @@ class StageOutput:
         log: The task's logger.
     """
 
-    def __init__(self, log: logging.Logger):
+    def __init__(self, log: logging.Logger | None):
         self.log = log
         self.plain: deque[str] = deque(maxlen=_ERROR_LINES)
 
@@ -26,22 +26,35 @@ class StageOutput:
         line = line.rstrip()
         if not line:
             return
-        entry = _json_object(line)
-        if entry is None:
+        self.remember(line)
+        if self.log is not None:
+            self.log.log(_level(line), "%s", one_line(line))
+
+    def remember(self, line: str) -> None:
+        """Keeps a line that is no log entry: it may be part of the error."""
+        if line.strip() and _json_object(line) is None:
             self.plain.append(line)
-            self.log.info("%s", line)
-            return
-        event = entry.pop("event", "")
-        level = logging.getLevelNamesMapping().get(str(entry.pop("level", "info")).upper(), logging.INFO)
-        entry.pop("timestamp", None)
-        details = " ".join(f"{name}={value}" for name, value in entry.items())
-        self.log.log(level, "%s", f"{event}  {details}" if details else event)
 
     def error(self) -> str:
         """The lines from the last that begins with ``error:``, else all plain lines remembered."""
         lines = list(self.plain)
         starts = [index for index, line in enumerate(lines) if line.startswith("error:")]
         return "\n".join(lines[starts[-1] :] if starts else lines[-5:])
+
+
+def one_line(line: str) -> str:
+    """A JSON log entry as ``event  name=value …``; any other line as it is."""
+    entry = _json_object(line)
+    if entry is None:
+        return line
+    event = entry.pop("event", "")
+    details = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("level", "timestamp"))
+    return f"{event}  {details}" if details else str(event)
+
+
+def _level(line: str) -> int:
+    level = (_json_object(line) or {}).get("level", "info")
+    return logging.getLevelNamesMapping().get(str(level).upper(), logging.INFO)
 
 
 def _json_object(line: str) -> dict[str, Any] | None:

@@ -14,11 +14,13 @@ def facts() -> dict:
     from airflow.dag_processing.dagbag import DagBag
     from airflow.serialization.serialized_objects import DagSerialization
 
+    before = set(sys.modules)
     bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     heavy = sorted(name for name in HEAVY if name in sys.modules)
     return {
         "import_errors": dict(bag.import_errors),
         "heavy": heavy,
+        "modules": len(set(sys.modules) - before),
         "dags": {
             name: dag_facts(DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)), dag) for name, dag in bag.dags.items()
         },
@@ -31,9 +33,10 @@ def dag_facts(stored, dag) -> dict:
         "tags": sorted(stored.tags),
         "doc": dag.doc_md,
         "catchup": stored.catchup,
+        "paused": dag.is_paused_upon_creation,
         "max_active_runs": stored.max_active_runs,
         "schedule": type(stored.timetable).__name__,
-        "params": {name: {"value": param.value, "schema": param.schema} for name, param in _params(dag)},
+        "params": {name: {"value": param.value, "schema": param.schema, "description": param.description} for name, param in _params(dag)},
         "tasks": {
             task.task_id: {
                 "owner": task.owner,
@@ -41,6 +44,7 @@ def dag_facts(stored, dag) -> dict:
                 "retries": task.retries,
                 "backoff": task.retry_exponential_backoff,
                 "upstream": sorted(task.upstream_task_ids),
+                "links": [link.name for link in task.operator_extra_links],
                 "outlets": [asset.uri for asset in task.outlets],
                 "doc": dag.get_task(task.task_id).doc_md,
             }

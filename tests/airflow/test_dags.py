@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from curation_airflow.dag_factory import build_dags, pipeline_folders
+from curation_airflow.dag_factory import MAINTENANCE_DAGS, build_dags, pipeline_folders
 from curation_airflow.settings import airflow_environment
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def test_parsing_loads_no_engine(facts):
 
 def test_every_pipeline_file_is_a_dag(facts, pipelines):
     own = {path.stem for path in (REPOSITORY / "dags" / "pipelines").glob("*.yaml")}
-    assert set(facts["dags"]) == {path.stem for path in pipelines.glob("*.yaml")} | own
+    assert set(facts["dags"]) == {path.stem for path in pipelines.glob("*.yaml")} | own | set(MAINTENANCE_DAGS)
 
 
 def test_only_the_wrong_file_is_invalid(facts):
@@ -53,7 +53,12 @@ def test_every_dag_follows_the_rules(facts):
         assert dag["doc"].startswith(f"# {name}"), name
         assert dag["max_active_runs"] == 1, name
         assert dag["catchup"] is False, name
-        assert dag["schedule"] == "NullTimetable", name
+        if name in MAINTENANCE_DAGS:
+            assert dag["schedule"] == "CronTriggerTimetable", name
+            assert dag["paused"], name
+            continue
+        assert dag["schedule"] in ("NullTimetable", "SnapshotTimetable", "CronPartitionTimetable", "PartitionedAssetTimetable"), name
+        assert dag["schedule"] == "NullTimetable" or dag["paused"], name
         for task, found in dag["tasks"].items():
             assert found["owner"] not in ("", "airflow"), (name, task)
             assert found["doc"], (name, task)
@@ -95,6 +100,24 @@ def test_the_form_of_a_partitioned_pipeline_asks_for_the_snapshot(facts):
     assert snapshot["schema"]["type"] == ["null", "string"]
 
 
+def test_a_pipeline_runs_by_snapshots_by_months_or_by_hand(facts):
+    assert {name: facts["dags"][name]["schedule"] for name in ("fruit", "seasons", "months", "salad")} == {
+        "fruit": "NullTimetable",
+        "seasons": "SnapshotTimetable",
+        "months": "CronPartitionTimetable",
+        "salad": "PartitionedAssetTimetable",
+    }
+
+
+def test_the_form_has_the_declared_parameters_with_their_types(facts):
+    params = facts["dags"]["seasons"]["params"]
+    assert params["fruit"]["value"] == "apple"
+    assert params["fruit"]["schema"]["type"] == "string"
+    assert params["fruit"]["description"] == "What grows."
+    assert (params["rotten"]["value"], params["rotten"]["schema"]["type"]) == (10, "integer")
+    assert params["last_stage"]["schema"]["enum"] == [None, "resolve", "basket", "sorted", "crate", "published"]
+
+
 def test_the_page_is_a_runbook(facts):
     page = facts["dags"]["fruit"]["doc"]
     assert "Fruit without what is rotten." in page
@@ -108,6 +131,12 @@ def test_an_invalid_dag_says_what_is_wrong_and_where(facts):
     dag = facts["dags"]["unripe"]
     assert "unripe.yaml:5: unknown key 'parametres'; did you mean 'parameters'?" in dag["doc"]
     assert list(dag["tasks"]) == ["invalid"]
+
+
+def test_discovery_has_a_task_for_each_pipeline_whose_source_publishes_snapshots(facts):
+    tasks = set(facts["dags"]["discovery"]["tasks"])
+    assert {"seasons", "salad"} <= tasks
+    assert not tasks & {"fruit", "months", "unripe"}
 
 
 # --- files that are wrong in other ways ----------------------------------------------------------------------------------
@@ -125,6 +154,7 @@ WRONG = {
     "no_stages": "name: no_stages",
     "unknown_part": "name: unknown_part\nstages:\n  - {id: a, source: no.such.source}",
     "broken_code": "name: broken_code\nstages:\n  - {id: a, source: 'broken_parts:a'}",
+    "housekeeping": "name: housekeeping\nstages:\n  - {id: a, source: 'fruit_parts:basket'}",
     "odd name!": "name: x\nstages: 3",
 }
 

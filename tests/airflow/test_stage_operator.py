@@ -15,10 +15,10 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import Asset
 from airflow.sdk.bases.operator import ExecutorSafeguard
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from curation_airflow.stage_operator import StageOperator
-from curation_tasks.plan import StageCall
+from curation_tasks.plan import CommandCall, StageCall
 from curation_tasks.spec import Resources
 
 RESOLVED = {
@@ -85,6 +85,31 @@ def test_resolve_takes_the_partition_key(calls):
     operator("resolve").execute(context(snapshot=None, partition_key="2026-09"))
     [call] = calls()
     assert call["argv"][call["argv"].index("--snapshot") + 1] == "2026-09"
+
+
+def test_resolve_is_given_the_parameters_that_the_run_changed(calls):
+    operator("resolve", parameters={"fruit": "apple", "shares": {"a": 1}, "rotten": 10}).execute(
+        context(fruit="apple", shares={"a": 2}, rotten=3)
+    )
+    [call] = calls()
+    given = [call["argv"][index + 1] for index, word in enumerate(call["argv"]) if word == "--set"]
+    assert given == ["rotten=3", 'shares={"a": 2}']
+
+
+def test_a_command_beside_the_stages_runs_as_it_is(calls):
+    command = CommandCall("seasons", "discover", ("snapshots", "--refresh"), pipeline_file="/p/seasons.yaml")
+    assert operator("discover", call=command).execute(context())["v"] == 1
+    [call] = calls()
+    assert call["argv"][:-2] == ["snapshots", "--refresh", "--pipeline", "/p/seasons.yaml"]
+
+
+def test_a_run_that_ends_earlier_skips_the_stage(calls, tmp_path):
+    with pytest.raises(AirflowSkipException, match="ends with stage 'basket'"):
+        operator(only_for=("sorted", "crate")).execute(context(last_stage="basket"))
+    assert not (tmp_path / "calls").exists()
+    operator(only_for=("sorted", "crate")).execute(context(last_stage="crate"))
+    operator(only_for=("sorted", "crate")).execute(context(last_stage=None))
+    assert len(calls()) == 2
 
 
 @pytest.mark.parametrize("run", [{"snapshot": None}, {"snapshot": "2026-08", "partition_key": "2026-09"}])

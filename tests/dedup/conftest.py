@@ -1,6 +1,6 @@
 """A dataset on disk and a reduction's context without a cluster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.manifest import Dataset, Manifest, write_list
+from curation_tasks.schema import arrow_type
 from curation_tasks.storage.shard import Shard, ShardWriter
 
 SCHEMA = {"doc_id": "string", "text": "string"}
@@ -41,26 +42,39 @@ class InProcessMap:
         return [self.finished[step, index] for index in order]
 
 
-def _make_dataset(folder: Path, shards: Sequence[Sequence[str | None]], row_group: int | None = None) -> Dataset:
+def _make_dataset(
+    folder: Path,
+    shards: Sequence[Sequence[str | None]],
+    row_group: int | None = None,
+    columns: Mapping[str, tuple[str, Sequence[Sequence[Any]]]] | None = None,
+) -> Dataset:
     written: list[dict[str, Any]] = []
+    columns = columns or {}
+    schema = SCHEMA | {name: kind for name, (kind, _) in columns.items()}
     for ordinal, texts in enumerate(shards):
-        with ShardWriter(str(folder), f"part-{ordinal}.parquet", SCHEMA) as writer:
+        with ShardWriter(str(folder), f"part-{ordinal}.parquet", schema) as writer:
             step = row_group or max(1, len(texts))
             for start in range(0, len(texts), step):
-                piece = texts[start : start + step]
-                ids = [f"doc-{ordinal}-{start + row}" for row in range(len(piece))]
-                writer.write(pa.record_batch([pa.array(ids, pa.string()), pa.array(piece, pa.string())], names=["doc_id", "text"]))
+                rows = slice(start, min(start + step, len(texts)))
+                values = {"doc_id": [f"doc-{ordinal}-{row}" for row in range(rows.start, rows.stop)], "text": texts[rows]}
+                values |= {name: shard_values[ordinal][rows] for name, (_, shard_values) in columns.items()}
+                writer.write(
+                    pa.record_batch([pa.array(values[name], arrow_type(kind)) for name, kind in schema.items()], names=list(schema))
+                )
                 writer._flush()
         written.append(vars(writer.shard))
     kinds = {"path": "string", "rows": "int64", "bytes": "int64", "text_bytes": "int64", "hash": "string", "sha256": "string"}
     assert set(kinds) == set(Shard.__dataclass_fields__)
-    content = {"stage": "clean", "kind": "operations", "schema": SCHEMA, "shards": write_list(str(folder), "shards", written, kinds)}
+    content = {"stage": "clean", "kind": "operations", "schema": schema, "shards": write_list(str(folder), "shards", written, kinds)}
     return Dataset(Manifest(f"{folder}/manifest.json", content, {"key": "0" * 32}))
 
 
 @pytest.fixture(scope="session")
 def make_dataset() -> Callable[..., Dataset]:
-    """``make_dataset(folder, texts of each shard, row_group=None)``; ids are ``doc-{shard}-{row}``."""
+    """``make_dataset(folder, texts of each shard, row_group=None, columns={name: (type, values of each shard)})``.
+
+    Identities are ``doc-{shard}-{row}``.
+    """
     return _make_dataset
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from curation_tasks.dedup import exact as module
+from curation_tasks.dedup import keys
 from curation_tasks.dedup.catalog import PARTS, ExactParameters
 from curation_tasks.dedup.exact import duplicates, exact
 from curation_tasks.errors import ConfigError
@@ -146,7 +147,7 @@ def test_texts_whose_hashes_share_a_half_all_stay(make_dataset, make_context, tm
     def forged(texts):
         return np.array([[7, int(text)] if int(text) % 2 else [int(text), 7] for text in texts.to_pylist()], np.uint64)
 
-    monkeypatch.setattr(module, "text_hashes", forged)
+    monkeypatch.setattr(keys, "text_hashes", forged)
     dataset = make_dataset(tmp_path, [[str(number) for number in range(40)], ["3", "12"]])
     decisions = exact(dataset, ExactParameters(), make_context(tmp_path / "work", memory_per_task=2000))
     assert {place: row["survivor"] for place, row in read(decisions).items()} == {(1, 0): "doc-0-3", (1, 1): "doc-0-12"}
@@ -155,8 +156,8 @@ def test_texts_whose_hashes_share_a_half_all_stay(make_dataset, make_context, tm
 def test_a_run_of_a_mapper_holds_no_more_than_its_share(make_dataset, make_context, tmp_path, monkeypatch):
     dataset = make_dataset(tmp_path, [[str(number % 500) for number in range(5000)]], row_group=100)
     sizes = []
-    runs = module._runs
-    monkeypatch.setattr(module, "_runs", lambda tables, limit: (sizes.append(run.nbytes) or run for run in runs(tables, limit)))
+    runs = module.runs
+    monkeypatch.setattr(module, "runs", lambda tables, limit: (sizes.append(run.nbytes) or run for run in runs(tables, limit)))
     memory = 80_000
     decisions = exact(dataset, ExactParameters(), make_context(tmp_path / "work", memory_per_task=memory))
     assert len(sizes) > 10

@@ -20,12 +20,16 @@ class FaultyServer:
         faults: Called with the handler and the number of the request (from 1, counted by method and path); true when they
             answered.
         requests: ``"GET /path"`` → count.
+        ranges: Whether parts of a file can be had.
+        served: ``(path, first byte, bytes)`` of each body.
     """
 
     base: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     faults: Callable[[BaseHTTPRequestHandler, int], bool] = lambda handler, number: False
     requests: Counter = field(default_factory=Counter)
+    ranges: bool = True
+    served: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -49,12 +53,37 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultySe
             if state.faults(self, state.requests[name]):
                 return
             content = state.files.get(self.path)
-            self.send_response(200 if content is not None else 404)
-            self.send_header("Content-Length", str(len(content or b"")))
-            self.send_header("ETag", f'"{hash(content)}"')
+            if content is None:
+                self.send_error(404)
+                return
+            start, stop = self.asked_for(content)
+            partial = (start, stop) != (0, len(content))
+            if start >= len(content) and partial:
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if partial else 200)
+            if partial:
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
+            self.send_header("Content-Length", str(stop - start))
+            self.send_header("ETag", self.etag(content))
             self.end_headers()
             if body:
-                self.wfile.write(content or b"")
+                state.served.append((self.path, start, stop - start))
+                self.wfile.write(content[start:stop])
+
+        def etag(self, content: bytes) -> str:
+            return f'"{hash(content)}"'
+
+        def asked_for(self, content: bytes) -> tuple[int, int]:
+            asked = self.headers.get("Range")
+            same = self.headers.get("If-Range") in (None, self.etag(content))
+            if not asked or not state.ranges or not same:
+                return 0, len(content)
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            return int(first), min(int(last) + 1, len(content)) if last else len(content)
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

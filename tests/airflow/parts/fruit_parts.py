@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curation_tasks.parts import ExportPart, Parameters, SourcePart, SourceUnit, operation
+from curation_tasks.parts import ExportPart, Parameters, Snapshot, SourcePart, SourceUnit, operation
 from curation_tasks.schema import reject
 
 if TYPE_CHECKING:
@@ -36,6 +37,21 @@ def read(unit: SourceUnit, parameters: BasketParameters, context: object) -> Ite
     yield pa.RecordBatch.from_pydict({"text": [f"{parameters.fruit} number {first + row}" for row in range(ROWS)]})
 
 
+class SeasonsParameters(BasketParameters):
+    """Fruit of a season."""
+
+    origin: str = ""
+
+
+def seasons(parameters: SeasonsParameters) -> list[Snapshot]:
+    """The seasons that a file of ``id date`` lines lists."""
+    lines = Path(parameters.origin).read_text(encoding="utf-8").splitlines() if parameters.origin else ["2026-08 2026-08-01"]
+    return [Snapshot(*line.split()) for line in lines]
+
+
+season = SourcePart(
+    name="season", summary="Fruit of a season", parameters=SeasonsParameters, implementation=read, units=units, snapshots=seasons
+)
 basket = SourcePart(name="basket", summary="Numbered fruit", parameters=BasketParameters, implementation=read, units=units)
 
 

@@ -1,0 +1,543 @@
+"""Files of other people's servers, over HTTP and S3: by ranges, resumed where a transfer broke, with bounded patience.
+
+Unlike a store of one's own (``curation_tasks.storage.filesystem``) such a server is slow, limits its clients, breaks
+connections in the middle of a body, and sends what it did not announce. Here each of these has an answer:
+
+- a transfer that breaks goes on at the byte where it broke, after 1, 2, 4 … seconds, or when ``Retry-After`` says;
+- a body is as long as was announced, or it is an error; a body that only trickles is one too;
+- few transfers are open to a host at once (``curation_tasks.storage.politeness``), and only while bytes move;
+- no more of a file is held than a block, whatever its size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+import re
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
+from curation_tasks.storage.cache import cache_folder
+from curation_tasks.storage.filesystem import StoredFile, filesystem, open_input, scheme_of, storage_errors
+from curation_tasks.storage.politeness import leave_alone, transfer_to
+
+REMOTE_SCHEMES = ("http", "https", "s3", "s3a")
+#: A file that is read from its beginning is fetched in blocks that grow: a reader that stops soon has fetched little.
+FIRST_BLOCK_BYTES, LARGEST_BLOCK_BYTES = 2**20, 16 * 2**20
+#: A try that brought less than this has brought nothing; bounds the tries of a server that sends a few bytes each time.
+_PROGRESS_BYTES = 64 * 2**10
+_BUSY = (408, 425, 429)
+_USER_AGENT = "curation-tasks (text curation; honours Retry-After)"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one goes on asking.
+
+    Attributes:
+        attempts: Tries in a row that bring nothing.
+        first_wait_seconds: Wait before the second; it doubles each time.
+        longest_wait_seconds: Longest wait, also where ``Retry-After`` asks for a longer one: then it is given up, since the
+            orchestrator's own retries are further apart.
+        stall_seconds: Time in which at least 64 KiB must come.
+    """
+
+    attempts: int = 6
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 120.0
+    stall_seconds: float = 60.0
+
+
+class BusyError(TransientError):
+    """The server asked to be left alone for a while."""
+
+    wait_seconds = 0.0
+
+
+class _NoRangesError(Exception):
+    """The server sends whole files only."""
+
+
+@dataclass
+class RemoteFile:
+    """One file of a server.
+
+    Attributes:
+        uri: http, https or s3.
+        requester_pays: The bucket's owner lets the reader pay for the transfer (arXiv's buckets).
+        patience: How long one goes on asking.
+        bytes: Size, −1 until it is known.
+        etag: The server's version, "" until it is known or where there is none.
+    """
+
+    uri: str
+    requester_pays: bool = False
+    patience: Patience = field(default_factory=Patience)
+    bytes: int = -1
+    etag: str = ""
+
+    def stat(self) -> StoredFile:
+        """Size and version, from the server.
+
+        Raises:
+            InputError: There is no such file.
+            ConfigError: Access is refused.
+            TransientError: The server does not answer, even after trying again.
+        """
+        _run(self._patiently(self._head, lambda: 0))
+        return StoredFile(self.uri, self.bytes, self.etag)
+
+    def read_range(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to ``stop``, fewer at the end of the file. Errors as of ``stat``."""
+        return _run(self._range(start, stop))
+
+    def copy_to(self, place: Path) -> None:
+        """Fetches the file to a local path; what lies there already is taken for its beginning.
+
+        The bytes that came before an error stay, so that the next try goes on there. Errors as of ``stat``.
+        """
+        with open(place, "ab") as file:
+            _run(self._whole(file))
+
+    # --- on the event loop ---------------------------------------------------------------------------------------------
+
+    async def _range(self, start: int, stop: int) -> bytes:
+        received = bytearray()
+
+        async def more() -> None:
+            if self.bytes < 0 or start + len(received) < min(stop, self.bytes):
+                await self._receive(start + len(received), stop, received.extend)
+
+        await self._patiently(more, lambda: len(received))
+        return bytes(received)
+
+    async def _whole(self, file: IO[bytes]) -> None:
+        async def more() -> None:
+            file.flush()
+            if 0 <= self.bytes <= file.tell():
+                return
+            try:
+                await self._receive(file.tell(), None, file.write)
+            except _NoRangesError:
+                file.truncate(0)
+                await self._receive(0, None, file.write)
+
+        await self._patiently(more, file.tell)
+
+    async def _patiently(self, request: Callable[[], Coroutine[Any, Any, None]], progress: Callable[[], int]) -> None:
+        from tenacity import AsyncRetrying, retry_if_exception_type
+
+        rule = _Rule(self.patience, progress)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(TransientError), stop=rule.stop, wait=rule.wait, reraise=True, sleep=asyncio.sleep
+        ):
+            with attempt:
+                async with transfer_to(self._host):
+                    try:
+                        await request()
+                    except BusyError as error:
+                        leave_alone(self._host, min(error.wait_seconds, self.patience.longest_wait_seconds))
+                        raise
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.uri).netloc
+
+    @property
+    def _is_http(self) -> bool:
+        return scheme_of(self.uri) in ("http", "https")
+
+    async def _head(self) -> None:
+        if self._is_http:
+            async with _http_errors(self.uri), (await _http_session()).head(self.uri, headers=_IDENTITY, allow_redirects=True) as answer:
+                _check_status(answer.status, answer.headers, self.uri)
+                self._note(_announced(answer.headers), answer.headers.get("ETag"))
+            return
+        store, path = filesystem(self.uri, requester_pays=self.requester_pays)
+        async with _s3_errors(self.uri):
+            bucket, key, _ = store.split_path(path)
+            answer = await store._call_s3("head_object", Bucket=bucket, Key=key, **store.req_kw)
+            self._note(answer["ContentLength"], answer.get("ETag"))
+
+    async def _receive(self, start: int, stop: int | None, sink: Callable[[bytes], Any]) -> None:
+        """One request for a range; what comes of it goes to ``sink``, chunk by chunk, before an error is raised."""
+        await (self._receive_http if self._is_http else self._receive_s3)(start, stop, sink)
+
+    async def _receive_http(self, start: int, stop: int | None, sink: Callable[[bytes], Any]) -> None:
+        headers = dict(_IDENTITY)
+        if start or stop is not None:
+            headers["Range"] = _range_header(start, stop)
+        if start and self.etag:
+            headers["If-Range"] = f'"{self.etag}"'  # of another version the whole file comes, not a range that does not fit
+        async with _http_errors(self.uri), (await _http_session()).get(self.uri, headers=headers) as answer:
+            if answer.status == 416 and (total := _total_of(answer.headers)) is not None and start >= total:
+                self._note(total, answer.headers.get("ETag"))
+                return
+            _check_status(answer.status, answer.headers, self.uri)
+            if answer.status == 206:
+                if _start_of(answer.headers) != start:
+                    raise TransientError("the server sent another range than it was asked for", where=self.uri)
+                total = _total_of(answer.headers)
+            else:
+                total = _announced(answer.headers)
+                if start or (stop is not None and not 0 <= total <= stop):
+                    raise _NoRangesError
+            self._note(-1 if total is None else total, answer.headers.get("ETag"))
+            self._check_received(start, stop, await _pour(answer.content.read, sink, self.patience.stall_seconds))
+
+    async def _receive_s3(self, start: int, stop: int | None, sink: Callable[[bytes], Any]) -> None:
+        store, path = filesystem(self.uri, requester_pays=self.requester_pays)
+        bucket, key, _ = store.split_path(path)
+        same = {"IfMatch": self.etag} if self.etag else {}
+        async with _s3_errors(self.uri):
+            try:
+                answer = await store._call_s3(
+                    "get_object", Bucket=bucket, Key=key, Range=_range_header(start, stop), **same, **store.req_kw
+                )
+            except Exception as error:
+                if not any(_code(item) == "InvalidRange" for item in _chain(error)):
+                    raise
+                self._note(start, None)  # an object without a byte has no range
+                return
+            self._note(int(answer["ContentRange"].rpartition("/")[2]), answer.get("ETag"))
+            async with answer["Body"] as body:
+                self._check_received(start, stop, await _pour(body.read, sink, self.patience.stall_seconds))
+
+    def _note(self, size: int, etag: str | None) -> None:
+        """Keeps what the server says of the file, and notices when it becomes another one.
+
+        Raises:
+            TransientError: It is not the file of the first answer any more.
+        """
+        version = "" if not etag or etag.startswith("W/") else etag.strip('"')
+        if (self.bytes >= 0 and 0 <= size != self.bytes) or (self.etag and version and version != self.etag):
+            raise TransientError(
+                f"the file has {size:,} bytes and version {version or 'unknown'}",
+                where=self.uri,
+                expected=f"{self.bytes:,} bytes and version {self.etag or 'unknown'}, as announced before",
+                remedy="it was replaced meanwhile, or the answer was wrong; it is tried again",
+            )
+        self.bytes = size if size >= 0 else self.bytes
+        self.etag = version or self.etag
+
+    def _check_received(self, start: int, stop: int | None, received: int) -> None:
+        end = self.bytes if stop is None else min(stop, self.bytes) if self.bytes >= 0 else -1
+        if end >= 0 and start + received != end:
+            raise TransientError(
+                f"received {received:,} bytes", where=self.uri, expected=f"{end - start:,} bytes, as announced", remedy="it is tried again"
+            )
+
+
+def open_remote(
+    uri: str, *, requester_pays: bool = False, patience: Patience | None = None, bytes: int = -1, etag: str = ""
+) -> io.BufferedIOBase | IO[bytes]:
+    """A seekable binary file that holds no more than a few blocks. Files that are not remote are opened where they are.
+
+    Reading from the beginning on, the next block is fetched while one is worked on. A server that sends no ranges is asked
+    for the whole file, which is kept in the cache folder until it is closed.
+
+    Args:
+        uri: http, https, s3, or what ``open_input`` opens.
+        requester_pays: Of the bucket.
+        patience: How long one goes on asking.
+        bytes: Size as listed; another one is an error.
+        etag: Version as listed; another one is an error.
+
+    Raises:
+        InputError, ConfigError, TransientError: As of ``RemoteFile.stat``; by reading, not by opening.
+    """
+    if scheme_of(uri) not in REMOTE_SCHEMES:
+        return open_input(uri)
+    return io.BufferedReader(_Blocks(RemoteFile(uri, requester_pays, patience or Patience(), bytes, etag)), 2**16)
+
+
+def read_remote(uri: str, *, limit_bytes: int = 256 * 2**20, requester_pays: bool = False, patience: Patience | None = None) -> bytes:
+    """The whole of a small file, a listing for example. Errors as of ``RemoteFile.stat``.
+
+    Raises:
+        InputError: It is larger than the limit.
+    """
+    with open_remote(uri, requester_pays=requester_pays, patience=patience) as file, storage_errors(uri):
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise InputError("the file is larger than a listing can be", where=uri, expected=f"at most {limit_bytes:,} bytes")
+    return data
+
+
+class _Blocks(io.RawIOBase):
+    """A remote file, one block in memory and one on its way."""
+
+    def __init__(self, remote: RemoteFile):
+        self._remote, self._position = remote, 0
+        self._block, self._start = b"", 0
+        self._size = FIRST_BLOCK_BYTES
+        self._ahead: tuple[int, Any] | None = None
+        self._whole: IO[bytes] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            self._load()
+            offset += self._remote.bytes
+        elif whence == io.SEEK_CUR:
+            offset += self._position
+        if offset < 0:
+            raise ValueError(f"negative position {offset}")
+        self._position = offset
+        return offset
+
+    def readinto(self, buffer: Any) -> int:
+        if self._whole is None and not self._start <= self._position < self._start + len(self._block):
+            self._load()
+        if self._whole is not None:
+            self._whole.seek(self._position)
+            count = self._whole.readinto(buffer)  # type: ignore[attr-defined]
+        else:
+            begin = self._position - self._start
+            piece = self._block[begin : begin + len(buffer)]
+            count = len(piece)
+            buffer[:count] = piece
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._drop_ahead()
+            if self._whole is not None:
+                self._whole.close()
+            self._block = b""
+        super().close()
+
+    def _load(self) -> None:
+        """Makes the block at the position the one that is held; an empty one behind the end."""
+        remote, position = self._remote, self._position
+        if 0 <= remote.bytes <= position:
+            self._block, self._start = b"", position
+            return
+        goes_on = position == self._start + len(self._block)
+        try:
+            if self._ahead and self._ahead[0] == position:
+                block = self._ahead[1].result()
+            else:
+                self._drop_ahead()
+                block = remote.read_range(position, position + self._size)
+        except _NoRangesError:
+            self._fetch_whole()
+            return
+        finally:
+            self._ahead = None
+        self._block, self._start = block, position
+        end = position + len(block)
+        if goes_on and end < remote.bytes:
+            self._size = min(self._size * 4, LARGEST_BLOCK_BYTES) if position else self._size
+            self._ahead = (end, asyncio.run_coroutine_threadsafe(remote._range(end, end + self._size), _loop()))
+
+    def _drop_ahead(self) -> None:
+        if self._ahead:
+            self._ahead[1].cancel()
+            with suppress(CancelledError, Exception):
+                self._ahead[1].result()
+            self._ahead = None
+
+    def _fetch_whole(self) -> None:
+        folder = cache_folder() / "downloads"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._whole = TemporaryFile(dir=folder)  # noqa: SIM115  (closed with this file)
+        _run(self._remote._whole(self._whole))
+
+
+# --- patience ------------------------------------------------------------------------------------------------------------
+
+
+class _Rule:
+    """When to stop and how long to wait: tries that bring nothing are counted, not tries."""
+
+    def __init__(self, patience: Patience, progress: Callable[[], int]):
+        self._patience, self._progress = patience, progress
+        self._seen = self._in_vain = 0
+
+    def stop(self, state: Any) -> bool:
+        reached = self._progress()
+        self._in_vain = 0 if reached - self._seen >= _PROGRESS_BYTES else self._in_vain + 1
+        self._seen = max(reached, self._seen) if self._in_vain == 0 else self._seen
+        asked = getattr(state.outcome.exception(), "wait_seconds", 0.0)
+        return self._in_vain >= self._patience.attempts or asked > self._patience.longest_wait_seconds
+
+    def wait(self, state: Any) -> float:
+        asked = getattr(state.outcome.exception(), "wait_seconds", 0.0)
+        doubled = self._patience.first_wait_seconds * 2.0 ** max(0, self._in_vain - 1)
+        # Spread, so that the workers of a cluster do not all come back at once. No datum depends on it.
+        return max(asked, min(doubled, self._patience.longest_wait_seconds)) * random.uniform(1.0, 1.25)
+
+
+async def _pour(read: Callable[[int], Coroutine[Any, Any, bytes]], sink: Callable[[bytes], Any], stall_seconds: float) -> int:
+    """Copies a body to its sink; a body that brings less than 64 KiB in the given time has stalled."""
+    loop = asyncio.get_running_loop()
+    received = in_time = 0
+    end = loop.time() + stall_seconds
+    while True:
+        async with asyncio.timeout_at(end):
+            chunk = await read(2**18)
+        if not chunk:
+            return received
+        sink(chunk)
+        received += len(chunk)
+        in_time += len(chunk)
+        if in_time >= _PROGRESS_BYTES:
+            in_time, end = 0, loop.time() + stall_seconds
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    from fsspec.asyn import get_loop
+
+    return get_loop()
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
+
+
+# --- HTTP ------------------------------------------------------------------------------------------------------------------
+
+#: A file that is compressed is wanted as it is, not unpacked on the way.
+_IDENTITY = {"Accept-Encoding": "identity"}
+
+
+async def _http_session() -> Any:
+    import aiohttp
+    import fsspec
+
+    options = {
+        "auto_decompress": False,
+        "trust_env": True,
+        "headers": {"User-Agent": _USER_AGENT},
+        "timeout": aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=120),
+    }
+    return await fsspec.filesystem("http", client_kwargs=options).set_session()
+
+
+def _range_header(start: int, stop: int | None) -> str:
+    return f"bytes={start}-{'' if stop is None else stop - 1}"
+
+
+def _announced(headers: Mapping[str, str]) -> int:
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and headers.get("Content-Encoding", "identity") == "identity" else -1
+
+
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+
+
+def _total_of(headers: Mapping[str, str]) -> int | None:
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    return int(match[2]) if match and match[2] != "*" else None
+
+
+def _start_of(headers: Mapping[str, str]) -> int | None:
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    return int(match[1]) if match and match[1] else None
+
+
+def _check_status(status: int, headers: Mapping[str, str], uri: str) -> None:
+    """Raises the error that a status asks for."""
+    if status < 400:
+        return
+    if status in (401, 403):
+        raise ConfigError(f"access was refused (HTTP {status})", where=uri, remedy="check the address, or whether it asks for a login")
+    if status in _BUSY or status >= 500:
+        raise _busy(f"the server answered HTTP {status}", uri, headers.get("Retry-After"))
+    raise InputError(f"the server answered HTTP {status}", where=uri, remedy="check the address")
+
+
+def _busy(what: str, uri: str, retry_after: str | None) -> BusyError:
+    error = BusyError(what, where=uri, remedy="it is tried again")
+    error.wait_seconds = _seconds_until(retry_after)
+    if error.wait_seconds:
+        error.remedy = f"it asks for {error.wait_seconds:,.0f} seconds of patience; try again later"
+    return error
+
+
+def _seconds_until(retry_after: str | None) -> float:
+    """``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date."""
+    text = (retry_after or "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+class _http_errors:  # noqa: N801  (reads as a statement)
+    """Failures of a transfer as errors by reaction."""
+
+    def __init__(self, uri: str):
+        self._uri = uri
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        import aiohttp
+
+        if isinstance(error, aiohttp.InvalidURL):
+            raise ConfigError("this is no address", where=self._uri) from error
+        if isinstance(error, (aiohttp.ClientError, TimeoutError, ConnectionError)):
+            raise TransientError(
+                f"the transfer failed: {type(error).__name__} {error}", where=self._uri, remedy="it is tried again"
+            ) from error
+
+
+class _s3_errors:  # noqa: N801  (reads as a statement)
+    """What an S3 store raises as errors by reaction, with the patience that it asks for."""
+
+    def __init__(self, uri: str):
+        self._uri = uri
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or isinstance(error, (CurationError, _NoRangesError, asyncio.CancelledError)):
+            return
+        codes = {_code(item): item for item in _chain(error)}
+        busy = codes.get("SlowDown") or codes.get("ServiceUnavailable") or codes.get("503")
+        if busy is not None:
+            headers = busy.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})  # type: ignore[attr-defined]
+            raise _busy("the store asked to slow down", self._uri, headers.get("retry-after")) from error
+        if "PreconditionFailed" in codes:
+            raise TransientError("the object was replaced while it was read", where=self._uri, remedy="it is tried again") from error
+        if isinstance(error, TimeoutError) or type(error).__module__.startswith(("aiohttp", "aiobotocore")):
+            raise TransientError(f"the transfer failed: {type(error).__name__}", where=self._uri, remedy="it is tried again") from error
+        with storage_errors(self._uri):
+            raise error
+
+
+def _code(error: BaseException) -> str | None:
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while len(chain) < 10 and (following := chain[-1].__cause__ or chain[-1].__context__):
+        chain.append(following)
+    return chain

@@ -1,0 +1,124 @@
+"""Downloads from S3: in a store, and from a server that fails as it is told."""
+
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+from s3fs import S3FileSystem
+
+from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.parts import Parameters
+from curation_tasks.sources.download import Download, UrlDownloader, open_unit
+from curation_tasks.storage.filesystem import write_bytes
+from curation_tasks.storage.remote import Patience, RemoteFile, open_remote, read_remote
+
+CONTENT = b"".join(b"line %06d of a larger file\n" % number for number in range(100_000))
+QUICK = Patience(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=2.0)
+
+
+class TestStore:
+    @pytest.fixture(autouse=True)
+    def _cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("CURATE_CACHE", str(tmp_path))
+
+    def test_whole_in_pieces_and_from_the_middle(self, bucket):
+        write_bytes(f"{bucket}/folder/file", CONTENT)
+        using = UrlDownloader(lambda parameters, snapshot: [Download(f"{bucket}/folder/file", requester_pays=True)])
+        [unit] = using.units(Parameters(), "all")
+        assert (unit.path, unit.bytes) == ("file", len(CONTENT))
+        with open(using.fetch(unit, Parameters()), "rb") as file:
+            assert file.read() == CONTENT
+        with open_unit(unit) as file:
+            file.seek(1_500_000)
+            assert file.read(30) == CONTENT[1_500_000:1_500_030]
+            file.seek(0)
+            assert file.read() == CONTENT
+
+    def test_an_empty_object_and_a_missing_one(self, bucket):
+        write_bytes(f"{bucket}/empty", b"")
+        assert read_remote(f"{bucket}/empty") == b""
+        for uri in (f"{bucket}/none", "s3://no-such-bucket-anywhere/none"):
+            with pytest.raises(InputError):
+                read_remote(uri, patience=QUICK)
+            with pytest.raises(InputError):
+                RemoteFile(uri, patience=QUICK).stat()
+
+    def test_an_object_that_is_replaced_while_it_is_read(self, bucket):
+        write_bytes(f"{bucket}/file", CONTENT)
+        with open_remote(f"{bucket}/file", patience=QUICK) as file:
+            file.read(10)
+            write_bytes(f"{bucket}/file", CONTENT[::-1])
+            file.seek(2_000_000)
+            with pytest.raises(TransientError, match="replaced"):
+                file.read(10)
+
+
+class TestFaults:
+    @pytest.fixture(autouse=True)
+    def _endpoint(self, server, monkeypatch):
+        for name, value in {
+            "AWS_ENDPOINT_URL": server.base, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1",
+            "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("AWS_PROFILE", raising=False)
+        S3FileSystem.clear_instance_cache()
+        server.files["/bucket/file"] = CONTENT
+        self.server = server
+        yield
+        S3FileSystem.clear_instance_cache()
+
+    def test_the_reader_pays_when_told_to(self):
+        seen = []
+
+        def note(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            seen.append(handler.headers.get("x-amz-request-payer"))
+            return False
+
+        self.server.faults = note
+        assert read_remote("s3://bucket/file", requester_pays=True) == CONTENT
+        assert set(seen) == {"requester"}
+        seen.clear()
+        assert read_remote("s3://bucket/file") == CONTENT
+        assert set(seen) == {None}
+
+    def test_a_store_that_asks_to_slow_down_and_breaks_bodies(self):
+        body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate</Message></Error>"
+
+        def fault(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            if number == 1:
+                handler.send_response(503)
+                handler.send_header("Retry-After", "1")
+                handler.send_header("Content-Length", str(len(body)))
+                handler.end_headers()
+                handler.wfile.write(body)
+            elif number == 2:
+                handler.send_response(206)
+                handler.send_header("Content-Range", f"bytes 0-1048575/{len(CONTENT)}")
+                handler.send_header("Content-Length", "1048576")
+                handler.end_headers()
+                handler.wfile.write(CONTENT[:100_000])
+                handler.close_connection = True
+            return number < 3
+
+        self.server.faults = fault
+        assert read_remote("s3://bucket/file", patience=QUICK) == CONTENT
+        assert self.server.served[0][1] == 100_000
+
+    def test_a_store_that_stays_busy_and_one_that_refuses(self):
+        def answer(status: int, code: str):
+            def fault(handler: BaseHTTPRequestHandler, number: int) -> bool:
+                body = f"<Error><Code>{code}</Code></Error>".encode()
+                handler.send_response(status)
+                handler.send_header("Content-Length", str(len(body)))
+                handler.end_headers()
+                handler.wfile.write(body)
+                return True
+
+            return fault
+
+        self.server.faults = answer(503, "ServiceUnavailable")
+        with pytest.raises(TransientError, match="slow down"):
+            read_remote("s3://bucket/file", patience=QUICK)
+        self.server.faults = answer(403, "AccessDenied")
+        with pytest.raises(ConfigError, match="access was refused"):
+            read_remote("s3://bucket/file", patience=QUICK)
