@@ -256,11 +256,13 @@ class Limits:
     Attributes:
         bucket: Pairs looked at in one bucket.
         edges: Pairs that are similar or may be, in one task.
+        follows: Open documents that another must be similar to, to be taken for removed; see ``kernels.survivors``.
         chunk_bytes: Of texts compared at once; not a limit but a measure.
     """
 
     bucket: int
     edges: int
+    follows: int
     chunk_bytes: int
 
 
@@ -271,7 +273,7 @@ def compare_cross(item: Mapping[str, int], work: str, scheme: Scheme, placement:
     rows = _load(work, [earlier, slot], scheme, len(placement.mappers))
     count = len(before)
     status = np.concatenate([before, _start(rows.node[count:], placement)])
-    found = _compare(rows, status, scheme, limits, among=False)
+    found = _compare(rows, status, np.zeros(len(status), np.int32), scheme, limits, among=False)
     _require_within(found, rows, work, placement, limits)
     edges = found.edges
     later, other = edges.later - np.int64(count) + item["first"], edges.earlier + np.int64(item["earlier_first"])
@@ -280,10 +282,10 @@ def compare_cross(item: Mapping[str, int], work: str, scheme: Scheme, placement:
     return {"comparisons": found.comparisons}
 
 
-def _compare(rows: _Rows, status: np.ndarray, scheme: Scheme, limits: Limits, *, among: bool) -> Comparison:
+def _compare(rows: _Rows, status: np.ndarray, opened: np.ndarray, scheme: Scheme, limits: Limits, *, among: bool) -> Comparison:
     return compare(
-        rows.sketches, rows.buckets, rows.hot, status, scheme.measure,
-        among=among, list_all=scheme.list_pairs, bucket_limit=limits.bucket, edge_limit=limits.edges,
+        rows.sketches, rows.buckets, rows.hot, status, scheme.measure, follows=limits.follows, opened=opened, among=among,
+        list_all=scheme.list_pairs, bucket_limit=limits.bucket, edge_limit=limits.edges,
     )  # fmt: skip
 
 
@@ -306,9 +308,11 @@ def compare_slot(item: Mapping[str, Any], work: str, scheme: Scheme, placement: 
     rows = _load(work, [slot], scheme, len(placement.mappers))
     status = _start(rows.node, placement)
     cross = [read_partition(_cross_uri(work, slot, earlier), 0) for earlier in item["earlier"]]
+    opened = np.zeros(len(status), np.int32)
     for table in cross:
-        _take_over(status, table, first, scheme)
-    found = _compare(rows, status, scheme, limits, among=True)
+        _take_over(status, opened, table, first, scheme)
+    status[(opened >= limits.follows) & (status == KNOWN | OPEN)] = KNOWN | REMOVED
+    found = _compare(rows, status, opened, scheme, limits, among=True)
     _require_within(found, rows, work, placement, limits)
     write_whole(nodes_uri(work, slot), pa.table([rows.node, rows.tie, rows.shingles, status], schema=NODES))
     later, earlier, equal, listed = _joined(found.edges, first, cross, status, scheme)
@@ -326,11 +330,13 @@ def compare_slot(item: Mapping[str, Any], work: str, scheme: Scheme, placement: 
     }  # fmt: skip
 
 
-def _take_over(status: np.ndarray, cross: pa.Table, first: int, scheme: Scheme) -> None:
+def _take_over(status: np.ndarray, opened: np.ndarray, cross: pa.Table, first: int, scheme: Scheme) -> None:
     """What the comparison with an earlier window says of the documents of this one."""
-    counts = ~cross["listed"].to_numpy(zero_copy_only=False)
+    counts, kept = (~cross["listed"].to_numpy(zero_copy_only=False), cross["kept"].to_numpy(zero_copy_only=False))
     later = cross["later"].to_numpy() - first
-    removes = counts & cross["kept"].to_numpy(zero_copy_only=False) & (cross["equal"].to_numpy() >= scheme.measure.accept)
+    similar = counts & (cross["equal"].to_numpy() >= scheme.measure.accept)
+    removes = similar & kept
+    opened += np.bincount(later[similar & ~kept], minlength=len(opened)).astype(np.int32)
     open_ = later[counts]
     status[open_[status[open_] == UNDECIDED]] = KNOWN | OPEN
     status[later[removes]] = KNOWN | REMOVED

@@ -18,6 +18,7 @@ what was killed and run again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -40,6 +41,8 @@ SLICE_BYTES = 100_000_000_000
 HOT_BUCKET = 256
 #: For evaluation: pairs of larger buckets are not listed.
 LISTED_BUCKET = 1000
+#: A document that is similar beyond doubt to so many open ones is taken to be removed; eight times as many at each new attempt.
+FOLLOWS = 4
 #: Hashes in a file of an index, about: sorting them takes 400 MB.
 INDEX_PARTITION_ROWS = 2**23
 #: A mapper writes what it has gathered when it holds this share of a task's memory.
@@ -79,7 +82,7 @@ class _Run:
         self.mappers, self.own = list(self.placement.mappers), own
         self.documents = dataset.rows
         [self.layout] = self.map("layout", settled, [self._layout(component_rows)])
-        self.limits = comparison.Limits(bucket_limit, self.layout["edge_limit"], self.layout["chunk_bytes"])
+        self.limits = comparison.Limits(bucket_limit, self.layout["edge_limit"], FOLLOWS, self.layout["chunk_bytes"])
 
     def _layout(self, component_rows: int | None) -> dict[str, Any]:
         """What follows from the memory of a task: settled once, for a retry may have other memory."""
@@ -119,9 +122,8 @@ class _Run:
         twins = run("identical", buckets.group_identical, list(range(groups)), work, placement, groups, self.indexed)
         edges = self._edges()
         labelled = components.find_components(run, work, edges, placement, layout["component_rows"], layout["label_partitions"])
-        compared, tasks = self._compare(labelled)
-        checked = self._verify(compared, tasks)
-        run("decide", verification.decide_task, tasks, work, scheme, placement)
+        tasks = self._rows(labelled)
+        compared, checked = self._decide(tasks)
         followed = run("follow", outcomes.follow, self.mappers, work, placement, len(tasks), groups)
         run("name", outcomes.name_survivors, self.mappers, work, placement)
         decided = run("decisions", outcomes.write_decisions, self.own, work, len(self.mappers), scheme.reason)
@@ -155,24 +157,50 @@ class _Run:
         self.map("hot", buckets.gather_hot, [0], self.work, files)
         return files
 
-    def _compare(self, labelled: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Compares all tasks, window after window.
+    def _rows(self, labelled: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Brings what is compared to its slots.
 
         Returns:
-            The results of all comparisons, those of slots first, by slot; and ``{"task", "slots"}`` of each task.
+            ``{"task", "slots", "rows"}`` of each task.
         """
         sizes = [task for result in labelled for task in result["tasks"]]
         bases = np.cumsum([0, *(len(result["tasks"]) for result in labelled)])[:-1].tolist()
         slots = comparison.Slots(bases, sizes, self._cuts(sizes, bases))
         self.map("rows", comparison.write_rows, self.mappers, self.work, self.scheme, slots, self.layout["run_bytes"])
-        first_slots = slots.first_slots()
-        tasks = [
-            {"task": task, "slots": list(range(first_slots[task], first_slots[task + 1])), "rows": size["rows"]}
-            for task, size in enumerate(sizes)
-        ]
+        first = slots.first_slots().tolist()
+        return [{"task": task, "slots": list(range(first[task], first[task + 1])), "rows": size["rows"]} for task, size in enumerate(sizes)]
+
+    def _decide(self, tasks: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Compares and decides all tasks, those with orphans again. Tells each task the numbers of its chunks.
+
+        Returns:
+            The results of all comparisons of sketches, and of texts.
+        """
+        compared: list[dict[str, Any]] = []
+        checked: list[dict[str, Any]] = []
+        left, attempt, chunk = list(tasks), 0, 0
+        while left:
+            limits = dataclasses.replace(self.limits, follows=FOLLOWS * 8**attempt)
+            results, crossed = self._compare(left, attempt, limits)
+            chunk, exact = self._verify(left, attempt, results, chunk)
+            decided = self.map(f"decide-{attempt}", verification.decide_task, left, self.work, self.scheme, self.placement)
+            compared, checked = [*compared, *results.values(), *crossed], [*checked, *exact]
+            left = [task for task, result in zip(left, decided, strict=True) if result["orphans"]]
+            attempt += 1
+        return compared, checked
+
+    def _compare(
+        self, tasks: Sequence[Mapping[str, Any]], attempt: int, limits: comparison.Limits
+    ) -> tuple[dict[int, dict[str, Any]], list[dict[str, Any]]]:
+        """Compares tasks, window after window.
+
+        Returns:
+            Slot → its result, and the results of comparing windows with earlier ones.
+        """
         results: dict[int, dict[str, Any]] = {}
         crossed: list[dict[str, Any]] = []
-        for window in range(max((len(task["slots"]) for task in tasks), default=0)):
+        arguments = (self.work, self.scheme, self.placement, limits)
+        for window in range(max(len(task["slots"]) for task in tasks)):
             items = [self._window(task, window) for task in tasks if window < len(task["slots"])]
             pairs = [
                 item | {"earlier": slot, "earlier_first": first}
@@ -180,10 +208,10 @@ class _Run:
                 for slot, first in zip(item["earlier"], item["firsts"], strict=True)
             ]
             if pairs:
-                crossed += self.map(f"cross-{window}", comparison.compare_cross, pairs, self.work, self.scheme, self.placement, self.limits)
-            found = self.map(f"compare-{window}", comparison.compare_slot, items, self.work, self.scheme, self.placement, self.limits)
+                crossed += self.map(f"cross-{attempt}-{window}", comparison.compare_cross, pairs, *arguments)
+            found = self.map(f"compare-{attempt}-{window}", comparison.compare_slot, items, *arguments)
             results |= {item["slot"]: result for item, result in zip(items, found, strict=True)}
-        return [*(results[slot] for slot in range(len(results))), *crossed], tasks
+        return results, crossed
 
     def _window(self, task: Mapping[str, Any], window: int) -> dict[str, Any]:
         bounds = comparison.window_bounds(task["rows"], len(task["slots"])).tolist()
@@ -200,23 +228,37 @@ class _Run:
         found = self.map("cuts", comparison.cut_ranks, items, self.work, len(self.mappers))
         return {task: result["cuts"] for task, result in zip(large, found, strict=True)}
 
-    def _verify(self, compared: Sequence[Mapping[str, Any]], tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Compares the texts of all grey pairs; tells each task the numbers of its chunks."""
-        counts = [compared[slot]["chunks"] for task in tasks for slot in task["slots"]]
-        bases = np.cumsum([0, *counts]).tolist()
-        items = []
+    def _verify(
+        self, tasks: Sequence[dict[str, Any]], attempt: int, compared: Mapping[int, Mapping[str, Any]], first: int
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Compares the texts of all grey pairs.
+
+        Args:
+            tasks: They are told the numbers of their chunks.
+            attempt: Number of comparisons before.
+            compared: Slot → result.
+            first: Number of the first chunk.
+
+        Returns:
+            The number behind the last chunk, and the results.
+        """
+        items, bases = [], {}
         for task in tasks:
-            task["chunks"] = [list(range(bases[slot], bases[slot + 1])) for slot in task["slots"]]
+            task["chunks"] = []
             for position, slot in enumerate(task["slots"]):
+                bases[slot], count = first, compared[slot]["chunks"]
+                task["chunks"].append(list(range(first, first + count)))
                 upto = task["slots"][: position + 1]
-                items += [{"chunk": chunk, "local": chunk - bases[slot], "slot": slot, "slots": upto} for chunk in task["chunks"][position]]
+                items += [{"chunk": first + local, "local": local, "slot": slot, "slots": upto} for local in range(count)]
+                first += count
         if not items:
-            return []
+            return first, []
         run_bytes = self.layout["run_bytes"]
         for step, mappers, own in (("texts", self.own, True), ("texts-earlier", self.mappers[len(self.own) :], False)):
             if mappers:
-                self.map(step, verification.write_texts, mappers, self.work, self.scheme.column, bases[:-1], own, run_bytes)
-        return self.map("exact", verification.compare_texts, items, self.work, self.scheme, len(self.mappers))
+                column = self.scheme.column
+                self.map(f"{step}-{attempt}", verification.write_texts, mappers, self.work, attempt, column, bases, own, run_bytes)
+        return first, self.map(f"exact-{attempt}", verification.compare_texts, items, self.work, attempt, self.scheme, len(self.mappers))
 
     def _index(self) -> dict[str, Any]:
         """Writes the index of the documents that stay."""

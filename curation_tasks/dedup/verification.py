@@ -22,7 +22,7 @@ from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.errors import InputError
 from curation_tasks.kernels.shingles import distinct_shingles, jaccard
-from curation_tasks.kernels.survivors import Edges, decide
+from curation_tasks.kernels.survivors import REMOVED, Edges, decide
 from curation_tasks.storage.filesystem import open_input, storage_errors
 
 #: How the similarity of a decision was found.
@@ -37,16 +37,19 @@ OUTCOMES = pa.schema([
 ])  # fmt: skip
 
 
-def _texts_uri(work: str, mapper: int) -> str:
-    return f"{work}/texts/{mapper:05}.parquet"
+def _texts_uri(work: str, attempt: int, mapper: int) -> str:
+    return f"{work}/texts-{attempt}/{mapper:05}.parquet"
 
 
-def write_texts(mapper: Mapping[str, Any], work: str, column: str, bases: Sequence[int], own: bool, run_bytes: int) -> dict[str, Any]:
+def write_texts(
+    mapper: Mapping[str, Any], work: str, attempt: int, column: str, bases: Mapping[int, int], own: bool, run_bytes: int
+) -> dict[str, Any]:
     """Writes the texts of a mapper that are asked for, by chunk.
 
     Args:
         mapper: Of the placement.
         work: Of the run.
+        attempt: Number of times that its tasks were compared before.
         column: That is compared.
         bases: First chunk of each slot.
         own: Whether the shards are of the dataset: those of an earlier snapshot may be gone.
@@ -54,7 +57,7 @@ def write_texts(mapper: Mapping[str, Any], work: str, column: str, bases: Sequen
     """
     nodes, chunks = _requested(work, mapper["mapper"], bases)
     gone = 0
-    with PartitionWriter(_texts_uri(work, mapper["mapper"]), _TEXTS) as writer:
+    with PartitionWriter(_texts_uri(work, attempt, mapper["mapper"]), _TEXTS) as writer:
         for shard in mapper["shards"]:
             begin, end = np.searchsorted(nodes, [np.uint64(shard["ordinal"]) << ROW_BITS, np.uint64(shard["ordinal"] + 1) << ROW_BITS])
             rows = (nodes[begin:end] & ROW_MASK).astype(np.int64)
@@ -71,10 +74,10 @@ def write_texts(mapper: Mapping[str, Any], work: str, column: str, bases: Sequen
     return {"gone": gone}
 
 
-def _requested(work: str, mapper: int, bases: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    tables = [read_partition(requests_uri(work, slot), mapper) for slot in range(len(bases))]
+def _requested(work: str, mapper: int, bases: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    tables = [read_partition(requests_uri(work, slot), mapper) for slot in bases]
     nodes = np.concatenate([table["node"].to_numpy() for table in tables])
-    chunks = np.concatenate([table["chunk"].to_numpy().astype(np.int64) + base for table, base in zip(tables, bases, strict=True)])
+    chunks = np.concatenate([table["chunk"].to_numpy().astype(np.int64) + base for table, base in zip(tables, bases.values(), strict=True)])
     order = np.lexsort((chunks, nodes))
     return nodes[order], chunks[order]
 
@@ -113,19 +116,20 @@ def _exact_uri(work: str, chunk: int) -> str:
     return f"{work}/exact/{chunk:06}.parquet"
 
 
-def compare_texts(item: Mapping[str, Any], work: str, scheme: Scheme, mappers: int) -> dict[str, Any]:
+def compare_texts(item: Mapping[str, Any], work: str, attempt: int, scheme: Scheme, mappers: int) -> dict[str, Any]:
     """Exact Jaccard similarity of the pairs of a chunk; null where a text is gone.
 
     Args:
         item: ``{"chunk": global, "local": in its slot, "slot", "slots": those of the task up to this one}``.
         work: Of the run.
+        attempt: As for ``write_texts``.
         scheme: Of the run.
         mappers: Their number.
     """
     edges = read_partition(compared_uri(work, item["slot"]), 0, ["later", "earlier", "chunk"])
     chosen = np.flatnonzero(edges["chunk"].to_numpy() == item["local"])
     nodes = task_nodes(work, item["slots"])
-    texts = pa.concat_tables([read_partition(_texts_uri(work, mapper), item["chunk"]) for mapper in range(mappers)])
+    texts = pa.concat_tables([read_partition(_texts_uri(work, attempt, mapper), item["chunk"]) for mapper in range(mappers)])
     at_hand = texts["node"].to_numpy()
     order = np.argsort(at_hand)
     column = texts["text"].combine_chunks()
@@ -200,12 +204,18 @@ def decide_task(item: Mapping[str, Any], work: str, scheme: Scheme, placement: P
         work: Of the run.
         scheme: Of the run.
         placement: Of the documents.
+
+    Returns:
+        ``{"removed", "orphans"}``. With orphans nothing is written: the task must be compared again.
     """
     nodes, tie = task_nodes(work, item["slots"]), task_nodes(work, item["slots"], "tie")
     edges, similarity, kind = read_verified(work, item["slots"], item["chunks"], scheme)
     similar = is_similar(edges, similarity, kind, scheme)
     survivor, edge, cluster = decide(len(nodes), ~placement.is_own(nodes), edges, similar, kind == ESTIMATE)
     removed = survivor >= 0
+    orphans = (task_nodes(work, item["slots"], "status") == REMOVED) & ~removed
+    if orphans.any():
+        return {"removed": 0, "orphans": int(orphans.sum())}
     told = removed | (np.bincount(cluster, minlength=len(nodes))[cluster] > 1)
     chosen = edge[told]
     table = pa.table(
@@ -222,4 +232,4 @@ def decide_task(item: Mapping[str, Any], work: str, scheme: Scheme, placement: P
     with PartitionWriter(outcomes_uri(work, item["task"]), OUTCOMES) as writer:
         for mapper, rows in split(placement.mapper_of(table["node"].to_numpy())):
             writer.write(mapper, table.take(pa.array(rows)))
-    return {"removed": int(removed.sum())}
+    return {"removed": int(removed.sum()), "orphans": 0}

@@ -5,10 +5,14 @@ else kept. So every removed document has a kept one that it is similar to, and n
 similar. Pairs are compared by their sketches; those that a sketch cannot decide are *grey*, and are decided by their texts in
 between the two passes here:
 
-1. ``compare`` gives each document a status: removed (similar to a kept one beyond doubt), kept (nothing before it comes
-   into question), or open. What it finds are edges: pairs accepted by their sketches, and grey pairs whose later document is
-   not removed. Kept and removed are final.
-2. ``decide`` runs again over the edges, with what the texts said of the grey ones.
+1. ``compare`` gives each document a status: removed (similar beyond doubt to a kept one, or to several open ones), kept
+   (nothing before it comes into question), or open. What it finds are edges: pairs accepted by their sketches, and grey pairs
+   whose later document is not removed.
+2. ``decide`` runs again over the edges, with what the texts said of the grey ones. Kept documents stay so.
+
+A document that is similar to several open ones is taken to be removed before it is known that one of them stays. Otherwise a
+family of m near-identical documents whose first is open would cost m² comparisons. ``decide`` finds out if none stays: such
+documents are orphans, and the task is compared again with a larger number of open ones (``follows``).
 
 Only documents that are not removed decide about later ones, so a bucket of m near-identical documents costs m comparisons
 and not m². A document that stays is compared with removed ones too, in buckets that are not hot: that links clusters.
@@ -126,6 +130,8 @@ def compare(
     status: np.ndarray,
     measure: Measure,
     *,
+    follows: int = 2**30,
+    opened: np.ndarray | None = None,
     among: bool = True,
     list_all: bool = False,
     bucket_limit: int = 2**62,
@@ -141,6 +147,8 @@ def compare(
             ``OPEN`` or ``REMOVED`` and are not compared with each other. The others are ``UNDECIDED``, or hold what is known
             from elsewhere with ``KNOWN`` added. Is overwritten.
         measure: What a comparison means.
+        follows: A document that is similar beyond doubt to so many open ones is taken to be removed.
+        opened: int32, shape (documents,): number of open documents elsewhere that each is similar to; None: 0.
         among: Compare the others with each other too; without it only with those decided elsewhere.
         list_all: Also find what decides nothing: grey pairs of removed documents, and pairs of two removed ones.
         bucket_limit: Work in one bucket at which to stop.
@@ -149,9 +157,10 @@ def compare(
     starts = np.zeros(len(buckets.sizes) + 1, np.int64)
     np.cumsum(buckets.sizes, out=starts[1:])
     work, counted = np.zeros(len(buckets.sizes), np.int64), np.zeros(1, np.int64)
-    bounds = np.array([measure.reject, measure.accept, measure.link, bucket_limit, edge_limit], np.int64)
+    bounds = np.array([measure.reject, measure.accept, measure.link, bucket_limit, edge_limit, follows], np.int64)
+    opened = np.zeros(len(status), np.int32) if opened is None else opened
     later, earlier, equal, listed, stopped = _compare(
-        sketches, buckets.ids, starts, hot, status, measure.bits, bounds, among, list_all, work, counted
+        sketches, buckets.ids, starts, hot, status, opened, measure.bits, bounds, among, list_all, work, counted
     )
     return Comparison(Edges(later, earlier, equal, listed), int(counted[0]), work, int(stopped))
 
@@ -301,10 +310,11 @@ def _without_grey(later, earlier, equal, listed, first, end, accept, list_all):
 
 @kernel(
     "Tuple((int32[::1], int32[::1], int32[::1], bool_[::1], int64))"
-    "(uint64[:, ::1], int32[:, ::1], int64[::1], bool_[::1], uint8[::1], bool_, int64[::1], bool_, bool_, int64[::1], int64[::1])"
+    "(uint64[:, ::1], int32[:, ::1], int64[::1], bool_[::1], uint8[::1], int32[::1], "
+    "bool_, int64[::1], bool_, bool_, int64[::1], int64[::1])"
 )
-def _compare(sketches, ids, starts, hot, status, bits, bounds, among, list_all, work, counted):
-    reject, accept, link, bucket_limit, edge_limit = bounds
+def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, list_all, work, counted):
+    reject, accept, link, bucket_limit, edge_limit, follows = bounds
     documents, bands = ids.shape
     filled, staying = np.zeros(starts.shape[0] - 1, np.int32), np.zeros(starts.shape[0] - 1, np.int32)
     members = np.empty(starts[-1], np.int32)
@@ -317,6 +327,7 @@ def _compare(sketches, ids, starts, hot, status, bits, bounds, among, list_all, 
         if status[document] == UNDECIDED or status[document] & KNOWN:
             state = status[document] & ~KNOWN
             first = edges
+            open_ones = opened[document]
             # First those that may decide; then, if the document stays, those that may only link it to a cluster.
             for deciding in (True, False):
                 if not deciding and state == REMOVED and not list_all:
@@ -345,7 +356,8 @@ def _compare(sketches, ids, starts, hot, status, bits, bounds, among, list_all, 
                         edges += 1
                         if not deciding:
                             continue
-                        if same >= accept and status[other] == KEPT:
+                        open_ones += same >= accept and status[other] == OPEN
+                        if (same >= accept and status[other] == KEPT) or open_ones >= follows:
                             state = REMOVED
                         elif state != REMOVED:
                             state = OPEN
