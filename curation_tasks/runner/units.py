@@ -73,6 +73,7 @@ def run_units(
     # Late: a stage that is done already needs no cluster.
     from distributed import as_completed
     from distributed.client import ClosedClientError, FutureCancelledError
+    from distributed.comm import CommClosedError
 
     results = _done_units(folder, step, len(items))
     progress(len(results), len(items), None)
@@ -92,7 +93,7 @@ def run_units(
             results[index] = result
             start(1)
             progress(len(results), len(items), result)
-    except (FutureCancelledError, ClosedClientError) as error:
+    except (FutureCancelledError, ClosedClientError, CommClosedError) as error:
         raise TransientError(
             "the Dask scheduler was lost, and with it who works on what", remedy="finished units are kept; the next try goes on there"
         ) from error
