@@ -43,8 +43,8 @@ test-services: .venv/.synced-dev ## Install and start real servers (Ceph, Chromi
 	tests/services/install.sh
 	$(PYTHON) -m pytest -m service -q -rs
 
-up: .venv/.synced ## Airflow with its UI on a free port; prints address and login.
-	@$(PYTHON) -m curation_airflow.standalone up
+up: .venv/.synced ## Airflow with its UI on a free port; prints address and login (DATABASE=postgres: on a PostgreSQL of its own).
+	@$(PYTHON) -m curation_airflow.standalone up $(if $(DATABASE),--database $(DATABASE))
 
 down: ## Stop what `make up` started.
 	@$(PYTHON) -m curation_airflow.standalone down

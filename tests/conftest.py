@@ -15,7 +15,8 @@ from hypothesis import settings
 
 # The first example of a test pays for imports: what an example costs is not a property of the code.
 settings.register_profile("repository", deadline=None)
-settings.load_profile("repository")
+settings.register_profile("thorough", deadline=None, max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repository"))
 
 
 @pytest.fixture(scope="session")

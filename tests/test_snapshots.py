@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from curation_tasks.cli.snapshots import snapshots
 from curation_tasks.errors import ConfigError, InputError
 from curation_tasks.parts import Snapshot
 from curation_tasks.plan import override, plan, run_parameters
@@ -135,3 +137,18 @@ def test_following_inputs_takes_a_named_dataset():
     assert plan(parse_pipeline(text % ", dataset: text")).published_inputs() == [("one", "text")]
     with pytest.raises(ConfigError, match="which dataset of 'one'"):
         plan(parse_pipeline(text % ""))
+
+
+def test_the_command_lists_what_is_known_and_what_is_new(tmp_path, capsys):
+    path = tmp_path / "demo.yaml"
+    path.write_text(PIPELINE, encoding="utf-8")
+    snapshots(path, root=str(tmp_path / "data"))
+    assert "Nothing is known yet" in capsys.readouterr().out
+    snapshots(path, root=str(tmp_path / "data"), refresh=True, result=tmp_path / "result.json")
+    assert json.loads((tmp_path / "result.json").read_text())["new"] == ["CC-MAIN-2026-08", "CC-MAIN-2026-21"]
+    snapshots(path, root=str(tmp_path / "data"), json_=True)
+    rows = json.loads(capsys.readouterr().out)["snapshots"]
+    assert [(row["snapshot"], row["published"], row["new"]) for row in rows] == [
+        ("CC-MAIN-2026-08", None, False),
+        ("CC-MAIN-2026-21", None, False),
+    ]

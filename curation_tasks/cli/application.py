@@ -9,7 +9,24 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from curation_tasks.cli import explain, init, lineage, operations, plan, report, run, show, snapshots, stage, status, verify
+from curation_tasks.cli import (
+    character_histogram,
+    explain,
+    housekeep,
+    init,
+    lineage,
+    operations,
+    plan,
+    preview,
+    report,
+    run,
+    show,
+    snapshots,
+    stage,
+    status,
+    train_classifier,
+    verify,
+)
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
 from curation_tasks.logs import configure_logs, logger
 
@@ -22,7 +39,10 @@ application = typer.Typer(
     epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
-for _module in (run, plan, stage, operations, show, verify, explain, lineage, status, snapshots, report, init):
+for _module in (
+    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
+    character_histogram, init,
+):  # fmt: skip
     _module.register(application)
 
 

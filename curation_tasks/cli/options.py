@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
 from curation_tasks.clusters import ClusterSettings, cluster_kind
 from curation_tasks.errors import ConfigError
+from curation_tasks.handover import PIPELINE_VARIABLE, unpack
 from curation_tasks.spec import plain, read_yaml
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -18,6 +24,12 @@ Limit = Annotated[int | None, typer.Option("--limit", help="Read at most so many
 Set = Annotated[list[str] | None, typer.Option("--set", help="STAGE.PARAMETER=VALUE or STAGE.OPERATION.PARAMETER=VALUE, for this run.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Tasks that run at once; default: by cores and memory.")]
 Dashboard = Annotated[bool, typer.Option("--dashboard", help="Serve Dask's dashboard and print its address.")]
+PipelineText = Annotated[
+    str | None, typer.Option("--pipeline-text", envvar=PIPELINE_VARIABLE, help="Instead of a file: a pipeline handed over by Airflow.")
+]
+Result = Annotated[
+    Path | None, typer.Option("--result", envvar="CURATE_RESULT", help="Write the result there as JSON (the XCom of a pod).")
+]
 
 DEFAULT_ROOT = os.path.join(".curation", "data")
 
@@ -35,6 +47,29 @@ def overrides(items: list[str] | None) -> dict[str, Any]:
             raise ConfigError(f"--set {item!r} sets nothing", expected="--set STAGE.PARAMETER=VALUE")
         found[name] = plain(read_yaml(value, f"--set {name}"))
     return found
+
+
+@contextmanager
+def pipeline_file(path: Path | None, text: str | None) -> Iterator[Path]:
+    """The pipeline file that a command was given, or one made of the text that was handed over.
+
+    Raises:
+        ConfigError: Neither was given, or the text is of other versions.
+    """
+    if path is not None:
+        yield path
+        return
+    if not text:
+        raise ConfigError("no pipeline is given", expected="a pipeline file")
+    with TemporaryDirectory(prefix="curate-") as folder:
+        yield unpack(text, folder)
+
+
+def write_result(place: Path, outcome: Mapping[str, Any]) -> None:
+    """Leaves a command's result where its orchestrator looks for it."""
+    from curation_tasks.storage.filesystem import write_bytes
+
+    write_bytes(str(place), json.dumps(outcome).encode())
 
 
 def cluster_settings(workers: int | None, dashboard: bool) -> ClusterSettings:

@@ -12,9 +12,12 @@ from curation_tasks.cli.output import console, print_json, print_table
 
 
 def snapshots(
-    pipeline: Annotated[Path, typer.Argument(help="Pipeline file with `partitions: snapshot`.")],
+    pipeline: Annotated[Path | None, typer.Argument(help="Pipeline file with `partitions: snapshot`.")] = None,
+    pipeline_option: Annotated[Path | None, typer.Option("--pipeline", hidden=True)] = None,
+    pipeline_text: options.PipelineText = None,
     root: options.Root = options.DEFAULT_ROOT,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask the origin and write the catalogue.")] = False,
+    result: options.Result = None,
     json_: options.Json = False,
 ) -> None:
     """List the snapshots that a pipeline can curate. Schedules are made from the same catalogue.
@@ -27,7 +30,8 @@ def snapshots(
     from curation_tasks.spec import load_pipeline
     from curation_tasks.storage.filesystem import absolute
 
-    planned = plan(load_pipeline(pipeline))
+    with options.pipeline_file(pipeline or pipeline_option, pipeline_text) as path:
+        planned = plan(load_pipeline(path))
     required_source(planned)
     uri = catalogue_uri(root, planned.spec.name)
     found: tuple[str, ...] = ()
@@ -50,6 +54,9 @@ def snapshots(
                 "listed": item.id not in missing,
             }
         )
+    if result:
+        options.write_result(result, {"v": 1, "catalogue": uri, "snapshots": len(rows), "new": list(found)[-20:]})
+        return
     if json_:
         print_json({"catalogue": uri, "snapshots": rows, "new": list(found)})
         return

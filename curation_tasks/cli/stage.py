@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,19 +12,13 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, unit_progress
 from curation_tasks.errors import ConfigError
-from curation_tasks.handover import PIPELINE_VARIABLE, unpack
 from curation_tasks.spec import RESOLVE
 
 
 def stage(
     name: Annotated[str, typer.Argument(metavar="STAGE", help="Id of the stage, or `resolve`.")],
     pipeline: Annotated[Path | None, typer.Option("--pipeline", help="Pipeline file (resolve only).")] = None,
-    pipeline_text: Annotated[
-        str | None,
-        typer.Option(
-            "--pipeline-text", envvar=PIPELINE_VARIABLE, help="Instead of a file: a pipeline handed over by Airflow (resolve only)."
-        ),
-    ] = None,
+    pipeline_text: options.PipelineText = None,
     snapshot: options.Snapshot = "all",
     root: options.Root = options.DEFAULT_ROOT,
     limit: options.Limit = None,
@@ -34,9 +28,7 @@ def stage(
     workers: options.Workers = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
-    result: Annotated[
-        Path | None, typer.Option("--result", envvar="CURATE_RESULT", help="Write the result there as JSON (the XCom of a pod).")
-    ] = None,
+    result: options.Result = None,
     json_: options.Json = False,
 ) -> None:
     """Run one stage of a pipeline and commit its manifest.
@@ -47,11 +39,9 @@ def stage(
       curate stage refine --resolved data/…/resolve/…/manifest.json --input clean=data/…/clean/…/manifest.json
     """
     from curation_tasks.runner import StageRequest, Surroundings, run_stage
-    from curation_tasks.storage.filesystem import write_bytes
 
     request = StageRequest(
         stage=name,
-        pipeline_file=str(pipeline) if pipeline else None,
         snapshot=snapshot,
         root=root,
         limit=limit,
@@ -61,14 +51,14 @@ def stage(
         settings=options.cluster_settings(workers, dashboard),
         republish=republish,
     )
-    with unit_progress(name) as progress, TemporaryDirectory(prefix="curate-") as folder:
-        if name == RESOLVE and pipeline_text and not pipeline:
-            request = replace(request, pipeline_file=str(unpack(pipeline_text, folder)))
+    with ExitStack() as stack:
+        if name == RESOLVE:
+            file = stack.enter_context(options.pipeline_file(pipeline, pipeline_text))
+            request = replace(request, pipeline_file=str(file))
+        progress = stack.enter_context(unit_progress(name))
         outcome = run_stage(request, Surroundings(progress=progress))
     if result:
-        import json
-
-        write_bytes(str(result), json.dumps(outcome).encode())
+        options.write_result(result, outcome)
     if json_:
         print_json(outcome)
     elif not result:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +11,15 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from curation_tasks.errors import did_you_mean
 from curation_tasks.filters.classifier_parameters import FASTTEXT_QUALITY
+from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
 from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
-from curation_tasks.filters.signals import SIGNALS
-from curation_tasks.parts import FilePath, OperationPart, Parameters
+from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
+from curation_tasks.parts import FilePath, FunctionPath, OperationPart, Parameters
+from curation_tasks.spec import plain, read_yaml
+
+#: How comments are written: `#`; `//` and `/* */`; `--`; Python's, with strings that stand alone.
+CommentStyle = Literal["hash", "slash", "dash", "python"]
 
 
 class Bound(Parameters):
@@ -25,15 +31,28 @@ class Bound(Parameters):
     value: float
 
 
-class QualityParameters(Parameters):
-    """Rules from a shipped set or a file of your own, changed or completed by ``extra_rules``."""
+class RuleChoice(Parameters):
+    """Rules, and what the signals that they name depend on."""
 
-    rules: str | None = Field(None, description="Name of a shipped rule set, as `tinystories`.")
+    rules: str | tuple[str, ...] | None = Field(
+        None, description="Names of shipped rule sets, as `gopher_quality` or `[gopher_quality, gopher_repetition, fineweb]`."
+    )
     rules_file: FilePath | None = Field(None, description="A local YAML file with rules of your own, in the form of the shipped ones.")
     extra_rules: tuple[Rule, ...] = Field(
-        (), description="Further rules. A bound on a signal that the rule set bounds on the same side takes that bound's place."
+        (), description="Further rules. A bound on a signal that a rule set bounds on the same side takes that bound's place."
     )
     signals: tuple[str, ...] = Field((), description="Signals to record although no rule needs them.")
+    words: Literal["whitespace", "wordpunct", "unicode"] = Field(
+        "whitespace",
+        description="What a word is: what stands between white space (Gopher, NeMo Curator); that cut at punctuation, which is a word of "
+        "its own (as datatrove's tokenizers do); or by the rules of Unicode, for scripts without spaces too.",
+    )
+    stop_words: str | None = Field(
+        None, description="Language of the shipped list of stop words (ISO 639-1). Default: that of `by_language`, or en."
+    )
+    stop_words_file: FilePath | None = Field(None, description="Stop words of your own, one a line, as they are written in texts.")
+    bad_words: FilePath | None = Field(None, description="Words and phrases that `bad_word_count` counts, one a line, capitals or not.")
+    bad_words_inside: bool = Field(False, description="Count bad words inside other words too: for scripts without spaces.")
     bounds: tuple[Bound, ...] = Field(
         (), description="Leave this out: planning puts here what the rules come to, so that a run is judged by what it was planned with."
     )
@@ -41,7 +60,7 @@ class QualityParameters(Parameters):
     @model_validator(mode="before")
     @classmethod
     def _resolve_rules(cls, given: Any, info: ValidationInfo) -> Any:
-        """Reads the rule set once, where the pipeline is planned; a stage in a pod finds ``bounds`` filled in.
+        """Reads the rule sets once, where the pipeline is planned; a stage in a pod finds ``bounds`` filled in.
 
         A relative path is looked for below the context's ``folder`` (that of the pipeline file), then below the current one.
         """
@@ -49,49 +68,154 @@ class QualityParameters(Parameters):
             return given
         if given.get("rules") and given.get("rules_file"):
             raise ValueError("`rules` and `rules_file` are both given; choose one, and put single rules under `extra_rules`")
-        rule_set = None
-        if given.get("rules") in shipped_rule_sets():
-            rule_set = load_shipped(given["rules"])
-        elif isinstance(given.get("rules_file"), str):
-            path = Path(given["rules_file"].removeprefix("file://"))
-            near = Path((info.context or {}).get("folder", "."), path)
-            rule_set = load_rules(path if path.exists() and not near.exists() else near)
+        rule_sets = [load_shipped(name) for name in _names(given.get("rules")) if name in shipped_rule_sets()]
+        if isinstance(given.get("rules_file"), str):
+            rule_sets.append(load_rules(_near(given["rules_file"], info)))
         try:
             extra = [Rule.model_validate(rule) for rule in given.get("extra_rules") or ()]
         except (ValidationError, TypeError):
             return given  # the field's own check says what is wrong, and where
-        return {**given, "bounds": resolved_bounds(rule_set, extra)}
+        recorded = given.get("signals") or ()
+        if isinstance(recorded, (list, tuple)):
+            recorded = tuple(dict.fromkeys([*recorded, *(name for rule_set in rule_sets for name in rule_set.signals)]))
+        return {**given, "bounds": resolved_bounds(rule_sets, extra), "signals": recorded}
 
     @field_validator("rules")
     @classmethod
-    def _shipped(cls, name: str | None) -> str | None:
-        if name is not None and name not in shipped_rule_sets():
+    def _shipped(cls, names: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for name in _names(names):
+            if name not in shipped_rule_sets():
+                raise ValueError(
+                    f"no rule set is called {name!r}; {did_you_mean(name, shipped_rule_sets())}; a file of your own goes to `rules_file`"
+                )
+        return names
+
+    @field_validator("stop_words")
+    @classmethod
+    def _listed(cls, language: str | None) -> str | None:
+        if language is not None and language not in stop_word_lists():
             raise ValueError(
-                f"no rule set is called {name!r}; {did_you_mean(name, shipped_rule_sets())}; a file of your own goes to `rules_file`"
+                f"no stop words are shipped for {language!r}; {did_you_mean(language, stop_word_lists())}; "
+                "a list of your own goes to `stop_words_file`"
             )
-        return name
+        return language
+
+    def named_signals(self) -> Iterator[str]:
+        """The signals of the bounds in their order, then the others."""
+        yield from (bound.signal for bound in self.bounds)
+        yield from self.signals
+
+
+class QualityParameters(RuleChoice):
+    """Rules from shipped sets or a file of your own, changed or completed by ``extra_rules``; others for single languages."""
+
+    by_language: dict[str, RuleChoice] = Field(
+        {},
+        description="Language → rules for its documents, in place of those above. Documents of another language are judged by those above.",
+    )
+    language_column: str = Field("language", description="The column that chooses among `by_language`; any column of strings will do.")
+    tokenizer: FilePath | None = Field(None, description="A tokenizer.json of Hugging Face, for `token_count` and `characters_per_token`.")
+    pattern: str | None = Field(None, description="A regular expression (RE2), for `pattern_count`.")
+    code: CommentStyle | None = Field(None, description="How comments are written, for `comment_ratio`.")
+    user_signals: dict[str, FunctionPath] = Field(
+        {},
+        description="Signals of your own: a name that begins with `user_` → an entry point of the group `curation_tasks.functions`, or "
+        "`package.module:function` below a package of CURATE_ALLOWED_PACKAGES. It is given an Arrow array of texts and gives one "
+        "float64 a text.",
+    )
 
     @model_validator(mode="after")
     def _something_to_do(self) -> QualityParameters:
-        if not self.bounds and not self.signals:
-            raise ValueError("there is nothing to measure: give `rules`, `rules_file`, `extra_rules` or `signals`")
-        for name in [*self.signals, *(bound.signal for bound in self.bounds)]:
-            if name not in SIGNALS:
+        if not any(True for _ in self._all_named()):
+            raise ValueError("there is nothing to measure: give `rules`, `rules_file`, `extra_rules`, `signals` or `by_language`")
+        for name in self._all_named():
+            if not is_signal_name(name):
                 raise ValueError(f"no signal is called {name!r}; {did_you_mean(name, SIGNALS)}")
+            if name.startswith(USER_PREFIX) and name not in self.user_signals:
+                raise ValueError(f"the signal {name!r} is a user's, and `user_signals` does not say where it is")
+        for name in self.user_signals:
+            if not (name.startswith(USER_PREFIX) and name.isidentifier()):
+                raise ValueError(f"the name of a signal of your own begins with {USER_PREFIX!r}, and {name!r} does not")
+        for choice in self.choices().values():
+            for count in _measured(choice.named_signals()):
+                if getattr(choice if count == "bad_words" else self, _NEEDED[count]) is None:
+                    raise ValueError(f"a signal counts {count}, which needs `{_NEEDED[count]}`")
         return self
 
+    def choices(self) -> dict[str | None, RuleChoice]:
+        """Language → its rules; None stands for all other languages."""
+        return {None: self, **self.by_language}
+
+    def _all_named(self) -> Iterator[str]:
+        for choice in self.choices().values():
+            yield from choice.named_signals()
+
     def signal_names(self) -> tuple[str, ...]:
-        """The signals to compute: those of the bounds in their order, then the others."""
-        return tuple(dict.fromkeys([*(bound.signal for bound in self.bounds), *self.signals]))
+        """The signals to compute: those of the bounds in their order, then the others, then those of single languages."""
+        return tuple(dict.fromkeys([*self._all_named(), *self.user_signals]))
+
+    def judged_by(self) -> tuple[tuple[str | None, Bound], ...]:
+        """All bounds with the language that they are for, in the order in which they are tried."""
+        return tuple(
+            (language, bound if language is None else bound.model_copy(update={"reason": f"{language}.{bound.reason}"}))
+            for language, choice in self.choices().items()
+            for bound in choice.bounds
+        )
 
 
-def resolved_bounds(rule_set: RuleSet | None, extra: Sequence[Rule]) -> tuple[Bound, ...]:
-    """The bounds of a rule set in its order, with those of the extra rules in their place or behind them."""
-    found: dict[tuple[str, str], Bound] = {}
-    for prefix, rules in ((rule_set.name if rule_set else "", rule_set.rules if rule_set else ()), ("extra", extra)):
-        for rule in rules:
+#: Count → the parameter without which it cannot be taken.
+_NEEDED = {"tokens": "tokenizer", "bad_words": "bad_words", "pattern_matches": "pattern", "comment_characters": "code"}
+#: Count → the distributions whose version decides it.
+_LIBRARIES = {
+    "tokens": ("tokenizers",),
+    "bad_words": ("pyarrow",),
+    "pattern_matches": ("pyarrow",),
+    "html_text_characters": ("resiliparse",),
+}
+
+
+def _measured(names: Iterator[str]) -> list[str]:
+    """The counts of signals that no kernel takes and that need a parameter."""
+    reads = {count for name in names if name in SIGNALS for count in SIGNALS[name].formula.reads}
+    return [count for count in MEASURED_COUNTS if count in reads and count in _NEEDED]
+
+
+def _names(rules: Any) -> tuple[Any, ...]:
+    return (rules,) if isinstance(rules, str) else tuple(rules) if isinstance(rules, (list, tuple)) else ()
+
+
+def _near(reference: str, info: ValidationInfo) -> Path:
+    path = Path(reference.removeprefix("file://"))
+    near = Path((info.context or {}).get("folder", "."), path)
+    return path if path.exists() and not near.exists() else near
+
+
+@cache
+def stop_word_lists() -> Mapping[str, tuple[str, ...]]:
+    """Language → its shipped stop words."""
+    path = Path(__file__).with_name("stop_words.yaml")
+    # YAML reads some words as truth values.
+    return {language: tuple(map(str, words)) for language, words in plain(read_yaml(path.read_text("utf-8"), str(path))).items()}
+
+
+def resolved_bounds(rule_sets: Sequence[RuleSet], extra: Sequence[Rule]) -> tuple[Bound, ...]:
+    """The bounds of rule sets in their order, with those of the extra rules in their place or behind them.
+
+    Where two rule sets bound a signal on the same side, both bounds stand; an extra rule takes the place of all of them.
+    """
+    found: dict[tuple[str, str, str], Bound] = {}
+    for rule_set in rule_sets:
+        for rule in rule_set.rules:
             for side, value in _sides(rule):
-                found[rule.signal, side] = Bound(reason=f"{prefix}.{rule.signal}.{side}", signal=rule.signal, side=side, value=value)
+                reason = f"{rule_set.name}.{rule.signal}.{side}"
+                found[rule_set.name or "", rule.signal, side] = Bound(reason=reason, signal=rule.signal, side=side, value=value)
+    for rule in extra:
+        for side, value in _sides(rule):
+            bound = Bound(reason=f"extra.{rule.signal}.{side}", signal=rule.signal, side=side, value=value)
+            places = [place for place in found if place[1:] == (rule.signal, side)] or [("extra", rule.signal, side)]
+            found[places[0]] = bound
+            for place in places[1:]:
+                del found[place]
     return tuple(found.values())
 
 
@@ -102,7 +226,14 @@ def _sides(rule: Rule) -> Iterator[tuple[Literal["min", "max"], float]]:
         yield "max", rule.max
 
 
+def _libraries(parameters: QualityParameters) -> list[str]:
+    reads = {count for name in parameters.signal_names() if name in SIGNALS for count in SIGNALS[name].formula.reads}
+    found = [library for count in reads for library in _LIBRARIES.get(count, ())]
+    return found + (["budoux"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
+
+
 PARTS = (
+    CHARACTER_HISTOGRAM,
     FASTTEXT_QUALITY,
     LANGUAGE,
     OperationPart(
@@ -110,9 +241,11 @@ PARTS = (
         summary="Measures signals and rejects documents that miss a rule",
         parameters=QualityParameters,
         implementation="curation_tasks.filters.quality:quality",
-        adds=lambda parameters: {name: SIGNALS[name].kind for name in parameters.signal_names()},
-        rejects=lambda parameters: [bound.reason for bound in parameters.bounds],
-        thresholds=lambda parameters: {bound.reason: (bound.signal, bound.value) for bound in parameters.bounds},
+        libraries=_libraries,
+        reads=lambda parameters: ("text", *([parameters.language_column] if parameters.by_language else ())),
+        adds=lambda parameters: {name: SIGNALS[name].kind if name in SIGNALS else "double" for name in parameters.signal_names()},
+        rejects=lambda parameters: [bound.reason for _, bound in parameters.judged_by()],
+        thresholds=lambda parameters: {bound.reason: (bound.signal, bound.value) for _, bound in parameters.judged_by()},
         example={"rules": "tinystories"},
     ),
 )

@@ -1,56 +1,86 @@
-"""Signals and rules: one compiled pass over the text, then NumPy.
+"""Signals and rules: compiled counts of the text, then NumPy.
 
-For a signal that no formula on counts can give, write an operation of your own: one that adds a column and rejects by it.
+For a signal that no formula on counts can give, write a function and name it under ``user_signals``::
+
+    user_signals: {user_shouting_ratio: my_package.signals:shouting_ratio}
+    extra_rules: [{signal: user_shouting_ratio, max: 0.5}]
 
 >>> import numpy as np, pyarrow.compute as pc
->>> from curation_tasks.parts import operation
->>> from curation_tasks.schema import reject, with_columns
->>> @operation("house.shouting", adds={"shouting_ratio": "double"}, rejects=["house.shouting_ratio.max"])
-... def shouting(batch, parameters, context):
-...     '''Rejects texts of which more than half is in capitals.'''
-...     text = pc.fill_null(batch.column("text"), "")
-...     capitals = pc.utf8_length(pc.replace_substring_regex(text, "[^A-Z]", "")).to_numpy()
-...     ratio = capitals / np.maximum(pc.utf8_length(text).to_numpy(), 1)
-...     batch = with_columns(batch, {"shouting_ratio": ratio})
-...     return reject(batch, ratio > 0.5, "house.shouting_ratio.max", value=ratio, threshold=0.5)
->>> from curation_tasks.testing import check_operation
->>> check_operation(shouting)
+>>> def shouting_ratio(texts):
+...     '''Share of capitals: an Arrow array of strings in, one float64 a text out.'''
+...     capitals = pc.utf8_length(pc.replace_substring_regex(texts, "[^A-Z]", "")).to_numpy()
+...     return capitals / np.maximum(pc.utf8_length(texts).to_numpy(), 1)
+>>> import pyarrow as pa
+>>> shouting_ratio(pa.array(["Mia", "NO!", ""])).tolist()
+[0.3333333333333333, 0.6666666666666666, 0.0]
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation_tasks.context import RunContext
-from curation_tasks.filters.catalog import QualityParameters
-from curation_tasks.filters.signals import SIGNALS
-from curation_tasks.kernels.text_counts import LONGEST_GRAM, text_counts
+from curation_tasks.filters.catalog import QualityParameters, RuleChoice
+from curation_tasks.filters.measures import measured_counts, stop_words_of, user_signal
+from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS
+from curation_tasks.kernels.text_counts import text_counts
 from curation_tasks.schema import arrow_type, reject_by_rules, with_columns
 
 
 def quality(batch: pa.RecordBatch, parameters: QualityParameters, context: RunContext) -> pa.RecordBatch:
     """Measures the signals that the rules need and rejects documents that miss a bound; the first one missed is the reason.
 
-    Reads: ``text`` (a null counts as the empty text). Adds: a column for each signal. Rejects: the reasons of
-    ``parameters.bounds``.
+    Reads: ``text`` (a null counts as the empty text); with ``by_language`` the column that names the language. Adds: a
+    column for each signal. Rejects: the reasons of ``parameters.judged_by()``.
 
     Source: of each signal in ``curation_tasks.filters.signals``, of each threshold in the file of rules.
     """
     names = parameters.signal_names()
-    counts = text_counts(batch.column("text"), longest_gram=_longest_gram(names))
-    values = {name: SIGNALS[name].formula(counts) for name in names}
-    batch = with_columns(batch, {name: pa.array(values[name], arrow_type(SIGNALS[name].kind)) for name in names})
-    if not parameters.bounds:
+    values = {name: np.zeros(len(batch), _dtype(name)) for name in names}
+    rows_of = dict(_rows_by_language(batch, parameters))
+    for language, rows in rows_of.items():
+        texts = batch.column("text") if len(rows) == len(batch) else batch.column("text").take(pa.array(rows))
+        for name, found in _signals(texts, names, language, parameters, context).items():
+            values[name][rows] = found
+    batch = with_columns(batch, {name: pa.array(values[name]) for name in names})
+    judged_by = parameters.judged_by()
+    if not judged_by:
         return batch
-    judged = np.array([values[bound.signal] for bound in parameters.bounds], np.float64)
-    limits = np.array([bound.value for bound in parameters.bounds])
-    below = np.array([bound.side == "min" for bound in parameters.bounds])[:, None]
-    missed = np.where(below, judged < limits[:, None], judged > limits[:, None])
-    return reject_by_rules(batch, [bound.reason for bound in parameters.bounds], missed, judged, limits)
+    judged = np.array([values[bound.signal] for _, bound in judged_by], np.float64)
+    missed = np.zeros(judged.shape, bool)
+    for position, (language, bound) in enumerate(judged_by):
+        rows = rows_of.get(language, np.zeros(0, np.int64))
+        found = judged[position, rows]
+        missed[position, rows] = found < bound.value if bound.side == "min" else found > bound.value
+    limits = [bound.value for _, bound in judged_by]
+    return reject_by_rules(batch, [bound.reason for _, bound in judged_by], missed, judged, limits)
 
 
-def _longest_gram(names: tuple[str, ...]) -> int:
-    """How far n-grams are to be counted."""
-    needed = {count for name in names for count in SIGNALS[name].formula.reads}
-    return max((n for n in range(2, LONGEST_GRAM + 1) if f"top_{n}_gram_characters" in needed), default=0)
+def _dtype(name: str) -> np.dtype:
+    return arrow_type(SIGNALS[name].kind if name in SIGNALS else "double").to_pandas_dtype()
+
+
+def _rows_by_language(batch: pa.RecordBatch, parameters: QualityParameters) -> Iterator[tuple[str | None, np.ndarray]]:
+    """The rows of each language that has rules of its own, then, under None, all others."""
+    others = np.ones(len(batch), bool)
+    for language in parameters.by_language:
+        written_in = pc.fill_null(pc.equal(batch.column(parameters.language_column), language), False).to_numpy(zero_copy_only=False)
+        others &= ~written_in
+        yield language, np.flatnonzero(written_in)
+    yield None, np.flatnonzero(others)
+
+
+def _signals(
+    texts: pa.Array, names: tuple[str, ...], language: str | None, parameters: QualityParameters, context: RunContext
+) -> dict[str, np.ndarray]:
+    choice: RuleChoice = parameters.choices()[language]
+    reads = {count for name in names if name in SIGNALS for count in SIGNALS[name].formula.reads}
+    counts = text_counts(
+        texts, sorted(reads - set(MEASURED_COUNTS)), words=choice.words, stop_words=stop_words_of(choice, language, context)
+    )
+    counts |= measured_counts(texts, reads & set(MEASURED_COUNTS), choice, parameters, context)
+    return {name: SIGNALS[name].formula(counts) if name in SIGNALS else user_signal(parameters.user_signals[name], texts) for name in names}

@@ -8,16 +8,17 @@ A file of rules::
       - signal: word_count
         min: 200
         source: what our evaluation of May said
+    signals: [word_entropy]     # optional: recorded without a bound
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.filters.signals import SIGNALS
+from curation_tasks.filters.signals import SIGNALS, is_signal_name
 from curation_tasks.parts import Parameters
 from curation_tasks.spec import Origin, plain, read_yaml, validation_error
 
@@ -34,13 +35,16 @@ class Rule(Parameters):
 
     @model_validator(mode="after")
     def _bounded(self) -> Rule:
-        if self.signal not in SIGNALS:
+        if not is_signal_name(self.signal):
             raise ValueError(f"no signal is called {self.signal!r}; {did_you_mean(self.signal, SIGNALS)}")
         if self.min is None and self.max is None:
             raise ValueError(f"the rule on {self.signal!r} has neither `min` nor `max`")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"the rule on {self.signal!r} lets nothing pass: min {self.min} is above max {self.max}")
         return self
+
+
+_NOTHING = "there must be at least 1 rule, or 1 of `signals` to record"
 
 
 class RuleSet(BaseModel):
@@ -50,15 +54,30 @@ class RuleSet(BaseModel):
 
     name: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
-    rules: tuple[Rule, ...]
+    signals: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @field_validator("signals")
+    @classmethod
+    def _known(cls, signals: tuple[str, ...]) -> tuple[str, ...]:
+        for name in signals:
+            if not is_signal_name(name):
+                raise ValueError(f"no signal is called {name!r}; {did_you_mean(name, SIGNALS)}")
+        return signals
 
     @field_validator("rules")
     @classmethod
-    def _some(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    def _some(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
         # Not `min_length`, which counts only valid rules and so complains of each wrong one twice.
-        if not rules:
-            raise ValueError("there must be at least 1 rule")
+        if not rules and not info.data.get("signals"):
+            raise ValueError(_NOTHING)
         return rules
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> RuleSet:
+        if not self.rules and not self.signals:
+            raise ValueError(_NOTHING)
+        return self
 
 
 def shipped_rule_sets() -> tuple[str, ...]:

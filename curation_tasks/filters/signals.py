@@ -1,50 +1,94 @@
-"""Signals: one number a document, each a formula on the counts that the kernels take in one pass.
+"""Signals: one number a document, each a formula on counts that are taken together.
 
-To add a signal, add a row to ``SIGNALS``; when its counts do not exist yet, add them to
-``curation_tasks.kernels.text_counts``. Nothing here imports an engine: formulas get NumPy arrays and only divide them.
+To add a signal, add a row to ``SIGNALS``; when its counts do not exist yet, add them to ``curation_tasks.kernels.counts``
+or to ``curation_tasks.filters.measures``. Nothing here imports an engine: formulas get NumPy arrays and only divide them.
+
+Where peers define a thing differently, README.md beside this file says which definition has which name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+#: Counts that are not taken by ``kernels.text_counts`` but by a measure of ``filters.measures``, name → meaning.
+MEASURED_COUNTS: Mapping[str, str] = {
+    "tokens": "Tokens of the given tokenizer, without the special ones that it may add.",
+    "bad_words": "Occurrences of words of the given list.",
+    "pattern_matches": "Places at which the given pattern matches.",
+    "comment_characters": "Characters of comments, and for Python of strings that stand alone, in the given kind of code.",
+    "html_text_characters": "Characters of the text of an HTML page, scripts and styles left out.",
+}
 
 
 @dataclass(frozen=True)
 class Count:
-    """A count as it is."""
+    """A count as it is, with a number added, or in another unit.
+
+    Attributes:
+        count: The count.
+        plus: What is added.
+        unit: What it is divided by.
+    """
 
     count: str
+    plus: int = 0
+    unit: int = 1
 
     @property
     def reads(self) -> tuple[str, ...]:
         return (self.count,)
 
     def __call__(self, counts: Mapping[str, Any]) -> Any:
-        return counts[self.count]
+        counted = counts[self.count] + self.plus
+        return counted / self.unit if self.unit != 1 else counted
 
     def __str__(self) -> str:
-        return self.count
+        text = f"{self.count} + {self.plus}" if self.plus else self.count
+        return f"{text} / {self.unit:,}" if self.unit != 1 else text
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A count over another; 0 where the other is 0."""
+    """A count over another; 0 where the other is 0.
+
+    Attributes:
+        count: What is divided.
+        over: What it is divided by.
+        less: A count that is taken off ``over``.
+        rest: Divides what is left of ``over`` when ``count`` is taken off.
+        at_most_one: Cuts at 1.
+        one_where: A count: where it is not 0, the ratio is 1.
+    """
 
     count: str
     over: str
+    less: str | None = None
+    rest: bool = False
+    at_most_one: bool = False
+    one_where: str | None = None
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (self.count, self.over)
+        return tuple(name for name in (self.count, self.over, self.less, self.one_where) if name is not None)
 
     def __call__(self, counts: Mapping[str, Any]) -> Any:
-        whole = counts[self.over]
-        return counts[self.count] / (whole + (whole == 0))
+        whole = counts[self.over] - counts[self.less] if self.less else counts[self.over]
+        part = whole - counts[self.count] if self.rest else counts[self.count]
+        ratio = part / (whole + (whole == 0)) * (whole != 0)
+        if self.at_most_one:
+            ratio = ratio.clip(max=1.0)
+        if self.one_where:
+            present = counts[self.one_where] != 0
+            ratio = ratio * ~present + present
+        return ratio
 
     def __str__(self) -> str:
-        return f"{self.count} / {self.over}"
+        whole = f"({self.over} − {self.less})" if self.less else self.over
+        text = f"({self.over} − {self.count}) / {whole}" if self.rest else f"{self.count} / {whole}"
+        text = f"min(1, {text})" if self.at_most_one else text
+        return f"{text}, 1 where {self.one_where}" if self.one_where else text
 
 
 @dataclass(frozen=True)
@@ -54,7 +98,7 @@ class Signal:
     Attributes:
         name: Name of its column.
         kind: Type of its column (``curation_tasks.schema``).
-        formula: On the counts of ``curation_tasks.kernels.text_counts.COUNTS``.
+        formula: On the counts of ``curation_tasks.kernels.counts.COUNTS`` and ``MEASURED_COUNTS``.
         meaning: What it says, in one sentence.
         source: Where it is defined.
     """
@@ -67,23 +111,211 @@ class Signal:
 
 
 _GOPHER = "Gopher, arXiv:2112.11446, section A1.1 and table A1"
+_FINEWEB = "FineWeb, arXiv:2406.17557, section 3.6"
+_C4 = "C4, arXiv:1910.10683, section 2.2"
+_NEMO = "NeMo Curator, heuristic filters"
+_CODE = "StarCoder, arXiv:2305.06161, section 3; NeMo Curator, code filters"
+_REDPAJAMA = "RedPajama-Data-V2, quality annotations"
 _TUTORIAL = "NeMo Curator, TinyStories tutorial"
 
 
-def _top_gram_ratio(n: int) -> Signal:
-    return Signal(
-        f"top_{n}_gram_ratio",
-        "double",
-        Ratio(f"top_{n}_gram_characters", "characters"),
-        f"Share of the characters that lie in occurrences of the most frequent run of {n} words; 0 when none occurs twice. White space "
-        "between the words may be any. Of equally frequent runs the first in the text counts.",
-        _GOPHER,
-    )
+def _count(name: str, count: str, meaning: str, source: str, kind: str = "int64", plus: int = 0) -> Signal:
+    return Signal(name, kind, Count(count, plus), meaning, source)
+
+
+def _ratio(name: str, count: str, over: str, meaning: str, source: str, **options: Any) -> Signal:
+    return Signal(name, "double", Ratio(count, over, **options), meaning, source)
+
+
+def _repetition() -> Iterator[Signal]:
+    for n in (2, 3, 4):
+        yield _ratio(
+            f"top_{n}_gram_ratio",
+            f"top_{n}_gram_characters",
+            "characters",
+            f"Share of the characters that lie in occurrences of the most frequent run of {n} words; 0 when none occurs twice. White space "
+            "between the words may be any. Of equally frequent runs the first in the text counts.",
+            _GOPHER,
+        )
+    for n in (2, 3, 4):
+        yield _ratio(
+            f"top_{n}_gram_length_ratio",
+            f"top_{n}_gram_length",
+            "characters",
+            f"Length of the most frequent run of {n} words times its occurrences, over the characters, as in datatrove; at most 1.",
+            _GOPHER,
+            at_most_one=True,
+        )
+    for n in range(5, 11):
+        yield _ratio(
+            f"duplicate_{n}_gram_ratio",
+            f"duplicate_{n}_gram_characters",
+            "characters",
+            f"Share of the characters in words of runs of {n} words that occurred before, taken one behind the other, as in datatrove.",
+            _GOPHER,
+        )
+    for n in range(5, 11):
+        yield _ratio(
+            f"covered_{n}_gram_ratio",
+            f"covered_{n}_gram_characters",
+            "characters",
+            f"Share of the characters in runs of {n} words that occurred before, overlapping ones included, as in NeMo Curator.",
+            _GOPHER,
+        )
 
 
 _ROWS = (
-    Signal("word_count", "int64", Count("words"), "Words between white space.", _GOPHER),
-    Signal("character_count", "int64", Count("characters"), "Code points, white space included.", "Gopher, arXiv:2112.11446"),
+    # Characters
+    _count("character_count", "characters", "Code points, white space included.", "Gopher, arXiv:2112.11446"),
+    _ratio("letter_ratio", "letters", "characters", "Share of letters (category L) in the characters.", _CODE),
+    _ratio("uppercase_ratio", "upper_letters", "letters", "Share of capitals in the letters.", _REDPAJAMA),
+    _ratio("digit_ratio", "digits", "characters", "Share of ASCII digits in the characters.", _NEMO),
+    _ratio(
+        "alphanumeric_ratio",
+        "basic_characters",
+        "characters",
+        "Share of ASCII letters, digits, newlines and ? ! , . in the characters.",
+        _CODE,
+    ),
+    _ratio(
+        "non_alphanumeric_ratio",
+        "basic_characters",
+        "characters",
+        "Share of characters other than ASCII letters, digits, newlines and ? ! , . in the text. A space is one of them.",
+        _NEMO,
+        rest=True,
+    ),
+    _ratio("white_space_ratio", "blanks", "characters", "Share of spaces, tabs, newlines, returns and backspaces.", _NEMO),
+    _ratio("bracket_ratio", "brackets", "characters", "Share of round, square, curly and mathematical angle brackets.", _NEMO),
+    _ratio("curly_bracket_ratio", "curly_brackets", "characters", "Share of curly brackets in the characters.", _REDPAJAMA),
+    _count("curly_bracket_count", "curly_brackets", "Curly brackets, opening and closing.", _C4),
+    _ratio("url_ratio", "url_characters", "characters", "Share of the characters that lie in http and https URLs.", _NEMO),
+    _count("adult_url_count", "adult_urls", "URLs in which `porn` occurs.", _NEMO),
+    # Words
+    _count("word_count", "words", "Words, as the word mode makes them; by default what stands between white space.", _GOPHER),
+    _count("plain_word_count", "plain_words", "Words with a letter or a digit.", f"{_GOPHER}, as in datatrove"),
+    _ratio("mean_word_length", "word_characters", "words", "Mean characters of a word.", _GOPHER),
+    _ratio(
+        "mean_plain_word_length",
+        "plain_word_characters",
+        "plain_words",
+        "Mean characters of a word that has a letter or a digit.",
+        f"{_GOPHER}, as in datatrove",
+    ),
+    _count("longest_word_length", "longest_word", "Characters of the longest word.", _C4),
+    _ratio("alphabetic_word_ratio", "letter_words", "words", "Share of the words that have a letter.", _GOPHER),
+    _ratio("non_alphabetic_word_ratio", "letter_words", "words", "Share of the words that have no letter.", _REDPAJAMA, rest=True),
+    _ratio("uppercase_word_ratio", "capital_words", "words", "Share of the words with capitals and no small letters.", _REDPAJAMA),
+    _ratio("symbol_word_ratio", "symbol_words", "words", "Share of the words that are # or an ellipsis.", _NEMO),
+    _ratio("hashes_per_word", "hashes", "words", "Characters # a word.", f"{_GOPHER}, as in datatrove"),
+    _ratio(
+        "ellipses_per_word", "ellipses", "words", "Ellipses a word, as three full stops or one character.", f"{_GOPHER}, as in datatrove"
+    ),
+    _count("stop_word_count", "stop_words", "Stop words, each occurrence counted.", _GOPHER),
+    _count("distinct_stop_word_count", "distinct_stop_words", "Different stop words.", f"{_GOPHER}, as in datatrove"),
+    _ratio("stop_word_ratio", "stop_words", "words", "Share of stop words in the words.", _REDPAJAMA),
+    _ratio("unique_word_ratio", "unique_words", "words", "Different words over words.", _REDPAJAMA),
+    Signal(
+        "word_entropy",
+        "double",
+        Count("word_entropy", unit=1_000_000),
+        "Entropy of the words' frequencies in nats, to six decimals.",
+        _REDPAJAMA,
+    ),
+    # Lines
+    _count("line_count", "lines", "Lines that are not blank.", _FINEWEB),
+    _ratio("mean_line_length", "line_characters", "lines", "Mean characters of a line that is not blank.", _CODE),
+    _count("longest_line_length", "longest_line", "Characters of the longest line.", _CODE),
+    _count("long_line_count", "long_lines", "Lines of at least 200 characters.", "mC4, arXiv:2010.11934, section 3.1"),
+    _ratio("short_line_ratio", "short_lines", "lines", "Share of lines of at most 30 characters.", _FINEWEB),
+    _ratio("terminal_line_ratio", "terminal_lines", "lines", "Share of lines whose last character ends a sentence.", _FINEWEB),
+    _ratio("unpunctuated_line_ratio", "endmark_lines", "lines", "Share of lines that end with none of . ? ! \" '.", _NEMO, rest=True),
+    _ratio("endmark_line_ratio", "endmark_lines", "lines", "Share of lines that end with one of . ? ! \" '.", _REDPAJAMA),
+    _ratio("newlines_per_word", "newlines", "words", "Newlines a word.", _FINEWEB),
+    _ratio("bullet_line_ratio", "bullet_lines", "lines", "Share of lines that begin with one of twelve Unicode bullets.", _NEMO),
+    _ratio("star_bullet_line_ratio", "star_bullet_lines", "lines", "Share of lines that begin with * or -.", "dolma, gopher tagger"),
+    _ratio(
+        "split_dash_bullet_line_ratio",
+        "split_dash_bullet_lines",
+        "split_lines",
+        "Share of lines, blank ones included, that begin with • or -.",
+        f"{_GOPHER}, as in datatrove",
+    ),
+    _ratio("ellipsis_line_ratio", "ellipsis_lines", "lines", "Share of lines that end with an ellipsis.", _REDPAJAMA),
+    _ratio(
+        "marked_ellipsis_line_ratio",
+        "marked_ellipsis_lines",
+        "lines",
+        "Share of lines that end with an ellipsis, one in brackets, -», `read more` or `read more..`.",
+        _NEMO,
+    ),
+    _ratio(
+        "split_ellipsis_line_ratio",
+        "split_ellipsis_lines",
+        "split_lines",
+        "Share of lines, blank ones included, that end with an ellipsis.",
+        f"{_GOPHER}, as in datatrove",
+    ),
+    _ratio("duplicate_line_ratio", "duplicate_lines", "lines", "Share of lines that are equal to an earlier one.", _NEMO),
+    _ratio(
+        "duplicate_line_character_ratio",
+        "duplicate_line_characters",
+        "line_characters",
+        "Share of lines that are equal to an earlier one, by characters.",
+        _NEMO,
+    ),
+    _ratio(
+        "duplicate_line_text_ratio",
+        "duplicate_line_characters",
+        "characters",
+        "Characters of lines that are equal to an earlier one, over all characters but newlines.",
+        _FINEWEB,
+        less="newlines",
+    ),
+    _ratio(
+        "duplicate_run_line_ratio",
+        "duplicate_run_lines",
+        "run_lines",
+        "Share of pieces between runs of newlines that are equal to an earlier one.",
+        f"{_GOPHER}, as in datatrove",
+    ),
+    _ratio(
+        "duplicate_run_line_text_ratio",
+        "duplicate_run_line_characters",
+        "characters",
+        "Characters of pieces between runs of newlines that are equal to an earlier one, over all characters.",
+        f"{_GOPHER}, as in datatrove",
+    ),
+    # Paragraphs and phrases
+    _ratio(
+        "duplicate_paragraph_ratio", "duplicate_paragraphs", "paragraphs", "Share of paragraphs that are equal to an earlier one.", _GOPHER
+    ),
+    _ratio(
+        "duplicate_paragraph_text_ratio",
+        "duplicate_paragraph_characters",
+        "characters",
+        "Characters of paragraphs that are equal to an earlier one, over all characters.",
+        _GOPHER,
+    ),
+    _ratio(
+        "duplicate_paragraph_character_ratio",
+        "duplicate_paragraph_characters",
+        "paragraph_characters",
+        "Share of paragraphs that are equal to an earlier one, by characters.",
+        _NEMO,
+    ),
+    _ratio(
+        "policy_paragraph_ratio",
+        "policy_paragraphs",
+        "paragraphs",
+        "Share of paragraphs with a phrase such as `privacy policy`; 1 when the text has `lorem ipsum`.",
+        _NEMO,
+        one_where="lorem_ipsum",
+    ),
+    _count("policy_phrase_count", "policy_phrases", "Phrases such as `privacy policy` or `uses cookies`.", _C4),
+    _count("lorem_ipsum_count", "lorem_ipsum", "Occurrences of `lorem ipsum`.", _C4),
+    _count("javascript_count", "javascript", "Occurrences of `javascript`.", _C4),
+    *_repetition(),
     Signal(
         "complete_ending",
         "int8",
@@ -92,10 +324,27 @@ _ROWS = (
         "quotes and brackets behind a terminator; else 0.",
         f"{_TUTORIAL}, IncompleteStoryFilter, which looks for . ! ? and double quotes",
     ),
-    _top_gram_ratio(2),
-    _top_gram_ratio(3),
-    _top_gram_ratio(4),
+    _count("sentence_count", "sentences", "Sentences by the rules of Unicode (UAX #29); a newline ends one.", _C4),
+    # Code
+    _count("code_line_count", "newlines", "Newlines and one more.", _CODE, plus=1),
+    _count("xml_header", "xml_header", "1 when `<?xml version=` stands in the first 100 characters.", _CODE, kind="int8"),
+    _ratio("comment_ratio", "comment_characters", "characters", "Share of comments in the characters; needs `code`.", _CODE),
+    _count("html_text_length", "html_text_characters", "Characters of the text of an HTML page.", _CODE),
+    _ratio("html_text_ratio", "html_text_characters", "characters", "Share of an HTML page that is text.", _CODE, at_most_one=True),
+    # What needs a file
+    _count("token_count", "tokens", "Tokens; needs `tokenizer`.", f"{_NEMO}, TokenCountFilter"),
+    _ratio("characters_per_token", "characters", "tokens", "Characters a token; needs `tokenizer`.", f"{_CODE}, TokenizerFertilityFilter"),
+    _count("bad_word_count", "bad_words", "Occurrences of words of a list; needs `bad_words`.", _C4),
+    _count("pattern_count", "pattern_matches", "Places at which a pattern matches; needs `pattern`.", f"{_NEMO}, SubstringFilter"),
 )
+
+#: What signals of users are called, so that a file of rules may name them.
+USER_PREFIX = "user_"
 
 #: All signals by name.
 SIGNALS: Mapping[str, Signal] = {signal.name: signal for signal in _ROWS}
+
+
+def is_signal_name(name: str) -> bool:
+    """Whether a rule may name it: one of ours, or the name of a user's signal."""
+    return name in SIGNALS or (name.startswith(USER_PREFIX) and name.isidentifier())

@@ -1,219 +1,247 @@
-"""Counts of a text, all in one pass over its bytes: what the signals of ``filters.quality`` are formulas of.
+"""Counts of a text, taken together over its bytes: what the signals of ``filters.signals`` are formulas of.
 
-A *word* is a run of characters between white space (``str.split``). An *n-gram* is n words in a row, whatever white space
-stands between them.
+Each text is copied into a padded buffer, so that nothing below needs to look for the end of the Arrow buffer, and mapped
+to bitmaps (``bitmaps``). The groups of counts are taken from those, one after the other, while the text is in the cache.
+Memory: about ten times the longest text where words are of ordinary length, at most 27 times.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import pyarrow as pa
 
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.utf8 import character_before, decode, is_ascii_space, is_wide_space, text_buffers, width_of
-
-#: The columns of the matrix of counts.
-#:
-#: - ``words``, ``characters``: code points, white space included.
-#: - ``complete_ending``: 1 when the text ends as a sentence does, see ``ends_complete``.
-#: - ``top_{n}_gram_characters``: characters that lie in occurrences of the most frequent n-gram, the white space inside
-#:   them included, each counted once where occurrences overlap; 0 when no n-gram occurs twice. Of equally frequent ones
-#:   the first in the text counts.
-COUNTS = ("words", "characters", "complete_ending", "top_2_gram_characters", "top_3_gram_characters", "top_4_gram_characters")
-
-#: The longest n-gram whose repetition is counted.
-LONGEST_GRAM = 4
-
-#: Characters that end a sentence.
-TERMINATORS = ".!?\u2026\u203c\u2047\u2048\u2049\u3002\uff01\uff1f\uff0e\uff61\u061f\u06d4\u0964\u0965\u1362\u17d4\u104b\u0589"
-#: Marks that end direct speech: enough by themselves, as in the TinyStories tutorial, which accepts `"` and U+201D.
-SPEECH_MARKS = '"\u201d\u00bb\u300d\u300f'
-#: Marks that may stand behind a terminator. An apostrophe or a bracket alone ends nothing.
-CLOSERS = SPEECH_MARKS + "'\u2019\u201c\u203a)]}\uff09\u3011*_"
-
-_TERMINATORS, _SPEECH_MARKS, _CLOSERS = (
-    np.array([ord(mark) for mark in marks], np.int64) for marks in (TERMINATORS, SPEECH_MARKS, CLOSERS)
+from curation_tasks.kernels.bitmaps import (
+    CONTINUATIONS_BEFORE,
+    DOT,
+    LETTER,
+    NEWLINE,
+    PADDING,
+    UPPER,
+    between,
+    bitmaps_for,
+    code_at,
+    equal_with_bits,
+    lowest,
+    map_ascii,
+    map_others,
+    ones,
 )
+from curation_tasks.kernels.characters import character_classes
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS, column
+from curation_tasks.kernels.ending import ends_complete
+from curation_tasks.kernels.grams import count_grams
+from curation_tasks.kernels.known_phrases import count_phrases, count_urls
+from curation_tasks.kernels.lines import count_lines, count_paragraphs
+from curation_tasks.kernels.sentence_breaks import count_sentences, sentence_break_table
+from curation_tasks.kernels.utf8 import text_buffers
+from curation_tasks.kernels.word_breaks import find_unicode_words, no_unicode_tables, unicode_tables
+from curation_tasks.kernels.words import UNICODE, WORD_MODES, count_listed, count_vocabulary, count_words, word_table
 
-_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_FREE = np.uint64(0)
+#: The stop words of Gopher (arXiv:2112.11446, section A1.1).
+GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+#: Bytes of the longest text that positions of 32 bits reach.
+LONGEST_TEXT = 2**31 - 1 - PADDING
+
+_ONE = np.uint64(1)
+(
+    _WORDS_GROUP,
+    _VOCABULARY_GROUP,
+    _LINES_GROUP,
+    _PARAGRAPHS_GROUP,
+    _GRAMS_GROUP,
+    _PHRASES_GROUP,
+    _URLS_GROUP,
+    _ENDING_GROUP,
+    _SENTENCES_GROUP,
+) = (
+    1 << GROUPS.index(group) for group in ("words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences")
+)
+_CHARACTERS, _LETTERS, _UPPER_LETTERS, _DIGITS = column("characters"), column("letters"), column("upper_letters"), column("digits")
+_BASIC_CHARACTERS, _BLANKS, _BRACKETS = column("basic_characters"), column("blanks"), column("brackets")
+_CURLY_BRACKETS, _HASHES, _ELLIPSES, _NEWLINES = column("curly_brackets"), column("hashes"), column("ellipses"), column("newlines")
+_COMPLETE_ENDING, _SENTENCES = column("complete_ending"), column("sentences")
 
 
-def text_counts(texts: pa.Array, *, longest_gram: int = LONGEST_GRAM) -> dict[str, np.ndarray]:
+def text_counts(
+    texts: pa.Array | pa.ChunkedArray,
+    names: Collection[str] = tuple(COUNTS),
+    *,
+    words: str = "whitespace",
+    stop_words: Sequence[str] = GOPHER_STOP_WORDS,
+) -> dict[str, np.ndarray]:
     """Counts of each text.
 
     Args:
-        texts: string or large_string, shape (rows,); a null counts as the empty text.
-        longest_gram: Repetition is counted for n-grams from 2 up to here; 0 leaves it out and saves half of the time.
+        texts: string or large_string, shape (rows,), sliced or not, in chunks or not; a null counts as the empty text.
+        names: The counts that are wanted, of ``curation_tasks.kernels.counts.COUNTS``. Groups of which none is wanted cost nothing.
+        words: How a text is cut into words: ``whitespace`` (``str.split``), ``wordpunct`` (runs of letters, digits and marks,
+            joined by - ' ’ . within; every other character is a word) or ``unicode`` (UAX #29).
+        stop_words: Words that are counted, as they are written in texts.
 
     Returns:
-        The names of ``COUNTS`` → int64, shape (rows,).
+        The wanted names → int64, shape (rows,).
+
+    Raises:
+        KeyError: A count has no such name.
+        ValueError: A text is longer than ``LONGEST_TEXT``.
     """
+    if isinstance(texts, pa.ChunkedArray):
+        parts = [text_counts(chunk, names, words=words, stop_words=stop_words) for chunk in texts.chunks or [pa.array([], texts.type)]]
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
     offsets, data = text_buffers(texts)
+    longest = int(np.diff(offsets).max(initial=0))
+    if longest > LONGEST_TEXT:
+        raise ValueError(f"a text of {longest:,} bytes is longer than {LONGEST_TEXT:,}; split it first")
+    groups = sum(1 << GROUPS.index(group) for group in {GROUP_OF[name] for name in names})
     matrix = np.zeros((len(texts), len(COUNTS)), np.int64)
-    _count(data, offsets, longest_gram, matrix)
-    return {name: matrix[:, column] for column, name in enumerate(COUNTS)}
+    mode = WORD_MODES[words]
+    tables = (*word_table(stop_words), *(unicode_tables() if mode == UNICODE else no_unicode_tables()))
+    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, matrix)
+    return {name: matrix[:, column(name)] for name in names}
+
+
+def _longest_gram(names: Collection[str]) -> int:
+    """How far n-grams are to be counted; 0 for not at all."""
+    return max((int(name.split("_")[1]) for name in names if GROUP_OF[name] == "grams"), default=0)
 
 
 @inlined
-def _contains(marks, code):
-    for k in range(marks.shape[0]):  # noqa: SIM110 — Numba compiles no generator expressions
-        if marks[k] == code:
-            return True
-    return False
+def _count_characters(text, size, has_others, bitmaps, counts):
+    letters = upper = digits = basic = blanks = brackets = curly = hashes = newlines = 0
+    three_dots = False
+    dots_before = np.uint64(0)
+    for block in range((size + 63) >> 6):
+        at = block << 6
+        letter, newline = bitmaps[LETTER, block], bitmaps[NEWLINE, block]
+        letters += ones(letter)
+        upper += ones(bitmaps[UPPER, block])
+        newlines += ones(newline)
+        digit = between(text, at, 48, 57)
+        digits += ones(digit)
+        # ASCII letters, whatever else the bitmap holds by now.
+        ascii_letter = between(text, at, 65, 90) | between(text, at, 97, 122)
+        marks = between(text, at, 33, 33) | between(text, at, 44, 44) | between(text, at, 63, 63)
+        basic += ones(ascii_letter | digit | newline | marks | bitmaps[DOT, block])
+        blanks += ones(between(text, at, 32, 32) | between(text, at, 8, 10) | between(text, at, 13, 13))
+        # { and [ differ by the bit 32, and so do } and ].
+        square_or_curly = equal_with_bits(text, at, 123, 32) | equal_with_bits(text, at, 125, 32)
+        curly += ones(square_or_curly & between(text, at, 96, 127))
+        brackets += ones(square_or_curly | between(text, at, 40, 41))
+        hashes += ones(between(text, at, 35, 35))
+        dots = bitmaps[DOT, block]
+        three_dots |= (dots & ((dots << _ONE) | dots_before)) != 0
+        dots_before = dots >> np.uint64(63)
+    counts[_CHARACTERS] = size - np.int64(bitmaps[CONTINUATIONS_BEFORE, (size + 63) >> 6])
+    counts[_LETTERS], counts[_UPPER_LETTERS], counts[_DIGITS], counts[_BASIC_CHARACTERS] = letters, upper, digits, basic
+    counts[_BLANKS], counts[_CURLY_BRACKETS], counts[_HASHES], counts[_NEWLINES] = blanks, curly, hashes, newlines
+    counts[_BRACKETS], counts[_ELLIPSES] = brackets, 0
+    if three_dots:
+        counts[_ELLIPSES] = _three_dots(size, bitmaps)
+    if has_others:
+        _count_wide_marks(text, size, counts)
 
 
 @inlined
-def _character_at_end(data, start, end):
-    at = character_before(data, start, end)
-    return at, decode(data, at, end - at, end)
+def _three_dots(size, bitmaps):
+    """Threes of full stops, counted from the beginning of each run."""
+    threes = run = 0
+    previous = np.int64(-2)
+    for block in range((size + 63) >> 6):
+        dots = bitmaps[DOT, block]
+        while dots:
+            at = (block << 6) + lowest(dots)
+            dots &= dots - _ONE
+            run = run + 1 if at == previous + 1 else 1
+            if run == 3:
+                threes += 1
+                run = 0
+            previous = at
+    return threes
 
 
 @inlined
-def ends_complete(data, start, end):
-    """Whether the text, white space at its end aside, ends with a terminator, a speech mark, or closers behind a terminator."""
-    code = np.int64(0)
-    at = end
-    while at > start:
-        at, code = _character_at_end(data, start, end)
-        if not (is_ascii_space(data[at]) or is_wide_space(data, at, end)):
-            break
-        end = at
-    if end == start:
-        return False
-    if _contains(_SPEECH_MARKS, code):
-        return True
-    while _contains(_CLOSERS, code) and at > start:
-        end = at
-        at, code = _character_at_end(data, start, end)
-    return _contains(_TERMINATORS, code)
+def _count_wide_marks(text, size, counts):
+    """The ellipsis U+2026 and the angle brackets U+27E8 and U+27E9, all of which begin with the byte E2."""
+    for block in range((size + 63) >> 6):
+        places = between(text, block << 6, 0xE2, 0xE2)
+        while places:
+            code = code_at(text, (block << 6) + lowest(places))
+            places &= places - _ONE
+            counts[_ELLIPSES] += code == 0x2026
+            counts[_BRACKETS] += code == 0x27E8 or code == 0x27E9
 
 
-@inlined
-def _mixed(value):
-    """The finalizer of MurmurHash3: every bit of the input moves every bit of the output."""
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xFF51AFD7ED558CCD)
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
-
-
-@inlined
-def _words(data, start, end, hashes, begins, finishes):
-    """Finds the words of a text: their hash (FNV-1a) and the characters at which they begin and end.
-
-    Returns:
-        ``(words, characters)``.
-    """
-    words = characters = 0
-    inside = False
-    value = _FNV_OFFSET
-    at = start
-    while at < end:
-        byte = data[at]
-        if byte < 128:
-            width, space = 1, is_ascii_space(byte)
-        else:
-            width, space = min(width_of(byte), end - at), is_wide_space(data, at, end)
-        if space:
-            if inside:
-                hashes[words], finishes[words] = _mixed(value), characters
-                words += 1
-                inside = False
-        else:
-            if not inside:
-                inside, value, begins[words] = True, _FNV_OFFSET, characters
-            for k in range(width):
-                value = (value ^ np.uint64(data[at + k])) * _FNV_PRIME
-        characters += 1
-        at += width
-    if inside:
-        hashes[words], finishes[words] = _mixed(value), characters
-        words += 1
-    return words, characters
-
-
-@inlined
-def _slot(keys, mask, key):
-    """Where a key is, or the free place where it belongs."""
-    slot = np.int64(key & np.uint64(mask))
-    while keys[slot] != _FREE and keys[slot] != key:
-        slot = (slot + 1) & mask
-    return slot
-
-
-@inlined
-def _covered(chosen, slots, positions, candidates, n, begins, finishes):
-    """Characters in the occurrences of the n-gram whose slot is ``chosen``, overlaps counted once."""
-    covered = until = 0
-    for k in range(candidates):
-        if slots[k] == chosen:
-            finish = np.int64(finishes[positions[k] + n - 1])
-            covered += finish - max(np.int64(begins[positions[k]]), until)
-            until = finish
-    return covered
-
-
-@inlined
-def _top_grams(words, longest, hashes, begins, finishes, positions, gram_hashes, slots, keys, frequencies, counts):
-    """Fills ``counts[n - 2]`` with the characters covered by the most frequent n-gram, for n = 2 … longest.
-
-    An n-gram can repeat only where the (n−1)-gram that it begins with repeats. So after the pairs, few positions are left.
-    """
-    candidates = words
-    for word in range(words):
-        positions[word], gram_hashes[word] = word, hashes[word]
-    for n in range(2, longest + 1):
-        while candidates > 0 and positions[candidates - 1] + n > words:
-            candidates -= 1
-        size = 8
-        while size < 2 * candidates:
-            size *= 2
-        keys[:size] = _FREE
-        frequencies[:size] = 0
-        most = 0
-        for k in range(candidates):
-            key = _mixed(gram_hashes[k] * _MULTIPLIER + hashes[positions[k] + n - 1]) | np.uint64(1)
-            slot = _slot(keys, size - 1, key)
-            keys[slot] = key
-            frequencies[slot] += 1
-            most = max(most, frequencies[slot])
-            gram_hashes[k], slots[k] = key, slot
-        if most < 2:
-            return
-        first = 0
-        while frequencies[slots[first]] != most:
-            first += 1
-        counts[n - 2] = _covered(slots[first], slots, positions, candidates, n, begins, finishes)
-        left = 0
-        for k in range(candidates):
-            if frequencies[slots[k]] > 1:
-                positions[left], gram_hashes[left] = positions[k], gram_hashes[k]
-                left += 1
-        candidates = left
-
-
-@kernel(f"void({BYTES}, {OFFSETS}, int64, int64[:, ::1])")
-def _count(data, offsets, longest, matrix):
-    longest_row = 0
+@kernel(
+    f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], int64[::1], "
+    f"{BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], int64[:, ::1])"
+)
+def _count(
+    data, offsets, groups, longest_gram, word_mode, classes, sentence_breaks, keys, numbers,
+    breaks, scripts, feature_keys, weights, totals, matrix,
+):  # fmt: skip
+    longest = 0
     for row in range(offsets.shape[0] - 1):
-        longest_row = max(longest_row, offsets[row + 1] - offsets[row])
-    # A word and the space behind it take two bytes. Memory that is not written to is not taken, so the bound costs nothing.
-    most_words = longest_row // 2 + 1
-    table = 8
-    while table < 2 * most_words:
-        table *= 2
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    text = np.zeros(longest + PADDING, np.uint8)
+    bitmaps = bitmaps_for(longest)
+    # A word and the white space behind it take two bytes. Memory that is not written to is not taken.
+    most_words = (longest if word_mode else longest // 2) + 2
+    places = 8
+    while places < 4 * most_words:
+        places *= 2
+    starts, ends = np.empty(most_words, np.int32), np.empty(most_words, np.int32)
     hashes, gram_hashes = np.empty(most_words, np.uint64), np.empty(most_words, np.uint64)
-    begins, finishes = np.empty(most_words, np.int32), np.empty(most_words, np.int32)
-    positions, slots = np.empty(most_words, np.int32), np.empty(most_words, np.int32)
-    keys, frequencies = np.empty(table, np.uint64), np.empty(table, np.int32)
+    positions, first, frequencies = (np.empty(most_words, np.int32), np.empty(most_words, np.int32), np.empty(most_words, np.int32))
+    letters_before = np.empty(most_words + 1, np.int32)
+    table = np.empty(places, np.int32)
+    seen = np.full(numbers.max() + 2, -1, np.int64)
 
     for row in range(offsets.shape[0] - 1):
-        start, end = offsets[row], offsets[row + 1]
+        begin, size = offsets[row], offsets[row + 1] - offsets[row]
+        text[:size] = data[begin : begin + size]
+        text[size : size + PADDING] = 0
         counts = matrix[row]
-        words, characters = _words(data, start, end, hashes, begins, finishes)
-        counts[0], counts[1], counts[2] = words, characters, ends_complete(data, start, end)
-        if longest >= 2:
-            _top_grams(words, longest, hashes, begins, finishes, positions, gram_hashes, slots, keys, frequencies, counts[3:])
+        has_others, has_breaks = map_ascii(text, size, bitmaps)
+        if has_others:
+            has_breaks |= map_others(text, size, classes, bitmaps)
+        _count_characters(text, size, has_others, bitmaps, counts)
+        newlines = counts[_NEWLINES]
+        if groups & _ENDING_GROUP:
+            counts[_COMPLETE_ENDING] = ends_complete(text, 0, size)
+        if groups & _SENTENCES_GROUP:
+            counts[_SENTENCES] = count_sentences(text, size, sentence_breaks, bitmaps)
+        if groups & _PHRASES_GROUP:
+            count_phrases(text, size, bitmaps, counts)
+        if groups & _URLS_GROUP:
+            count_urls(text, size, counts)
+        if groups & _LINES_GROUP:
+            count_lines(text, size, classes, bitmaps, has_breaks, newlines, hashes, table, counts)
+        if groups & (_PARAGRAPHS_GROUP | _PHRASES_GROUP):
+            count_paragraphs(text, size, bitmaps, newlines, hashes, table, counts)
+        if groups & (_WORDS_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP):
+            found = 0
+            if word_mode == UNICODE:
+                found = find_unicode_words(text, size, classes, breaks, scripts, feature_keys, weights, totals, starts, ends)
+            words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
+            count_listed(hashes, words, keys, numbers, seen, row, counts)
+            if groups & _VOCABULARY_GROUP:
+                count_vocabulary(hashes, words, first, frequencies, table, counts)
+            if groups & _GRAMS_GROUP:
+                count_grams(
+                    words,
+                    longest_gram,
+                    bitmaps,
+                    starts,
+                    ends,
+                    letters_before,
+                    hashes,
+                    positions,
+                    gram_hashes,
+                    first,
+                    frequencies,
+                    table,
+                    counts,
+                )

@@ -26,6 +26,7 @@ class Node:
         pipeline, snapshot, stage, kind, key, digest: As it says.
         documents: That it holds; None for resolve.
         inputs: URIs of the manifests whose documents it read.
+        resolve: URI of the resolve manifest of its run.
         files: Of a source: its files, ``uri, bytes, records, documents, hash``; for documents of another pipeline none, since
             ``inputs`` names their manifest.
     """
@@ -38,6 +39,7 @@ class Node:
     key: str
     digest: str
     documents: int | None
+    resolve: str
     inputs: list[str] = field(default_factory=list)
     files: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -45,7 +47,7 @@ class Node:
 def lineage_graph(manifest: Manifest) -> dict[str, Node]:
     """All manifests that a dataset was made from and itself, by URI, each after those that it read.
 
-    Resolve manifests are left out: they hold no documents.
+    Resolve manifests are no nodes of their own: they hold no documents.
 
     Raises:
         InputError: A manifest is missing, damaged, or no longer the one that was read.
@@ -55,8 +57,8 @@ def lineage_graph(manifest: Manifest) -> dict[str, Node]:
     def visit(item: Manifest) -> None:
         if item.uri in nodes:
             return
-        node = _node(item)
         parents = [read_parent(item, parent) for parent in item.parents]
+        node = _node(item, next(parent.uri for parent in parents if parent.kind == "resolve"))
         inputs = [parent for parent in parents if parent.kind != "resolve"]
         if item.kind == "source":
             rows = read_list(item, "source_files")
@@ -71,10 +73,10 @@ def lineage_graph(manifest: Manifest) -> dict[str, Node]:
     return nodes
 
 
-def _node(item: Manifest) -> Node:
+def _node(item: Manifest, resolve: str) -> Node:
     content = item.content
     documents = item.counts.get("documents")
-    return Node(item.uri, content["pipeline"], content["snapshot"], item.stage, item.kind, item.key, item.digest, documents)
+    return Node(item.uri, content["pipeline"], content["snapshot"], item.stage, item.kind, item.key, item.digest, documents, resolve)
 
 
 def _published_inputs(item: Manifest, rows: Sequence[Mapping[str, Any]]) -> list[Manifest]:

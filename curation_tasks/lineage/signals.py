@@ -71,7 +71,7 @@ def sample_signals(manifest: Manifest, parents: Sequence[Manifest]) -> SignalSam
     if not names:
         return None
     shards = manifest.dataset().shards
-    chosen = [shards[index] for index in _spread(len(shards), SAMPLED_SHARDS)]
+    chosen = [shards[index] for index in spread(len(shards), SAMPLED_SHARDS)]
     units = {_unit_of(shard.path) for shard in chosen}
     kept, documents, read = {name: [] for name in names}, 0, 0
     for shard in chosen:
@@ -106,7 +106,7 @@ def _signal_columns(manifest: Manifest, parents: Sequence[Manifest], thresholds:
     return [name for name in numbers if name not in earlier or name in judged]
 
 
-def _spread(count: int, wanted: int) -> list[int]:
+def spread(count: int, wanted: int) -> list[int]:
     """At most ``wanted`` positions, evenly over ``count``, first and last among them."""
     return sorted({round(position) for position in np.linspace(0, count - 1, min(count, wanted))}) if count else []
 

@@ -165,7 +165,7 @@ def run_operations(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
             documents_in += len(batch)
             bytes_in += text_bytes_of(batch.column("text"))
             for name, part, parameters in operations:
-                batch = _applied(name, part, parameters, batch, context, item["uri"])
+                batch = applied(name, part, parameters, batch, context, item["uri"])
                 batch, rejected = split_rejected(batch)
                 if rejected is not None:
                     ledger.write(rejected, name)
@@ -174,9 +174,10 @@ def run_operations(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
 
 
-def _applied(
+def applied(
     name: str, part: OperationPart, parameters: Parameters, batch: pa.RecordBatch, context: RunContext, where: str
 ) -> pa.RecordBatch:
+    """What an operation makes of a batch; what goes wrong says where, and quotes no document."""
     try:
         result = part.load()(batch, parameters, context)
     except (CurationError, MemoryError):
@@ -265,8 +266,11 @@ def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int)
 
 
 def _file_hash(unit: SourceUnit) -> str:
-    """xxh3-128 of a local file, so that ``verify`` can tell a change; "" elsewhere, where the store's etag serves."""
-    if filesystem.scheme_of(unit.uri) != "file" or not filesystem.exists(unit.uri):
+    """xxh3-128 of a local file, so that ``verify`` can tell a change.
+
+    "" elsewhere, where the store's etag serves, and for a range of a file: size and time serve for one that many units share.
+    """
+    if filesystem.scheme_of(unit.uri) != "file" or "start" in unit.options or not filesystem.exists(unit.uri):
         return ""
     return file_hash(unit.uri)
 

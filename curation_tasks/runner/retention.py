@@ -1,7 +1,7 @@
 """What a storage root holds, and what of it may go.
 
 A folder that is reachable from a published entry within retention is kept; all else expires some days after its last
-change. Nothing is deleted here: housekeeping does that with these lists.
+change. Nothing is deleted here: ``housekeeping`` does that with these lists.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from curation_tasks.lineage.graph import lineage_graph
 from curation_tasks.lineage.published import published_entries, published_folder
-from curation_tasks.lineage.tree import ancestors
 from curation_tasks.manifest import MANIFEST_NAME, read_manifest
+from curation_tasks.runner.freshness import freshness
 from curation_tasks.storage import filesystem
 
 
 def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
-    """One row a pipeline and snapshot: the newest published version, and stages that have units but no manifest."""
+    """One row a pipeline and snapshot: the newest published version, stages that have units but no manifest, and under
+    ``earlier`` how it stands to the indexes of earlier snapshots (``freshness``)."""
     root = filesystem.absolute(root)
     rows = []
     for name, snapshot in _snapshots(root, pipeline):
@@ -33,20 +35,27 @@ def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
                 "published": last.get("published"),
                 "documents": max(item["counts"]["documents"] for item in last["datasets"].values()) if last else None,
                 "unfinished": sorted(set(unfinished)),
+                "earlier": freshness(root, name, snapshot),
             }
         )
     return rows
 
 
 def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) -> set[str]:
-    """Folders of all datasets of the newest published entry, and of those published since a time, with their ancestors."""
+    """Folders of all datasets of the newest published entry, and of those published since a time, with all that they were made from.
+
+    That includes datasets of other pipelines which they read.
+    """
     entries = published_entries(published_folder(root, pipeline, snapshot))
     kept = [entry for entry in entries if datetime.fromisoformat(entry["published"]) >= since] + entries[-1:]
-    folders = set()
+    folders: set[str] = set()
     for entry in kept:
-        for item in entry["datasets"].values():
-            folders |= {manifest.folder for manifest in ancestors(read_manifest(f"{root}/{item['path']}"))}
         folders.add(f"{root}/{entry['manifest']}".rsplit("/", 1)[0])
+        indexes = list(entry.get("indexes", {}).values())
+        folders |= {f"{root}/{item['path']}" for item in indexes}
+        for path in [item["path"] for item in entry["datasets"].values()] + [item["manifest"] for item in indexes]:
+            for node in lineage_graph(read_manifest(f"{root}/{path}")).values():
+                folders |= {uri.rsplit("/", 1)[0] for uri in (node.uri, node.resolve)}
     return folders
 
 
@@ -54,13 +63,11 @@ def expired_folders(root: str, days: int, pipeline: str | None = None, now: date
     """Stage folders that no published entry within retention reaches and that nobody has changed for ``days`` days."""
     root = filesystem.absolute(root)
     before = (now or datetime.now(UTC)) - timedelta(days=days)
-    expired = []
-    for name, snapshot in _snapshots(root, pipeline):
-        kept = reachable_folders(root, name, snapshot, before)
-        for folder in stage_folders(root, name, snapshot):
-            if folder not in kept and filesystem.last_change(folder) <= before:
-                expired.append(folder)
-    return sorted(expired)
+    # Of all pipelines: a published dataset of another one may have been made from this one's.
+    kept = set().union(*(reachable_folders(root, name, snapshot, before) for name, snapshot in _snapshots(root, None)))
+    names = _snapshots(root, pipeline)
+    folders = [folder for name in names for folder in (*stage_folders(root, *name), *index_folders(root, *name))]
+    return sorted(folder for folder in folders if folder not in kept and filesystem.last_change(folder) <= before)
 
 
 def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
@@ -72,6 +79,12 @@ def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
         if stage != "published"
         for key in filesystem.list_folders(filesystem.join(base, stage))
     ]
+
+
+def index_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
+    """``{root}/{pipeline}/index/{snapshot}/{key}`` of all keys."""
+    base = filesystem.join(root, pipeline, "index", snapshot)
+    return [filesystem.join(base, key) for key in filesystem.list_folders(base)]
 
 
 def _snapshots(root: str, pipeline: str | None) -> list[tuple[str, str]]:

@@ -251,6 +251,14 @@ def last_change(folder: str) -> datetime:
     return datetime.fromtimestamp(max(times, default=0.0), UTC)
 
 
+def size_of(folder: str) -> tuple[int, int]:
+    """Bytes and number of the files below a folder."""
+    fs, path = filesystem(folder)
+    with storage_errors(folder):
+        sizes = [int(info.get("size") or 0) for info in fs.find(path, detail=True).values()]
+    return sum(sizes), len(sizes)
+
+
 @contextmanager
 def open_output(uri: str) -> Iterator[IO[bytes]]:
     """A binary file that appears under its name only when the block ends without an exception.

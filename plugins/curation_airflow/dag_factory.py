@@ -37,6 +37,9 @@ PIPELINES_VARIABLE = "CURATE_PIPELINES"
 #: Storage root: a folder or s3://bucket/prefix; default: ``.curation/data`` in the repository.
 ROOT_VARIABLE = "CURATE_ROOT"
 
+#: DAGs beside those of pipelines; ``curation_airflow.maintenance`` builds them.
+MAINTENANCE_DAGS = ("discovery", "housekeeping")
+
 #: Two retries after half a minute and after a minute, with jitter. Which failures are retried is the operator's decision.
 DEFAULT_ARGUMENTS: dict[str, Any] = {
     "retries": 2,
@@ -63,6 +66,10 @@ def build_dags(folders: Sequence[Path], root: str | None = None) -> dict[str, DA
     for path in (path for folder in folders for path in sorted(folder.glob("*.y*ml"))):
         try:
             spec = load_pipeline(path)
+            if spec.name in MAINTENANCE_DAGS:
+                raise ConfigError(
+                    f"{spec.name!r} is the name of a DAG that keeps the deployment going", where=str(path), remedy="rename it"
+                )
             if spec.name in dags:
                 raise ConfigError(f"another pipeline file has the name {spec.name!r}", where=str(path), remedy="rename one of them")
             dag = build_dag(plan(spec), str(path), root)
@@ -82,7 +89,7 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
     """
     spec = planned.spec
     operator = stage_operator()
-    snapshots = known_snapshots(root, spec.name) if planned.snapshot_source else ()
+    snapshots = known_snapshots(root, spec.name) if has_catalogue(planned) else ()
     schedule = _schedule(planned, snapshots)
     with DAG(
         spec.name,
@@ -151,6 +158,11 @@ class InvalidPipelineOperator(BaseOperator):
         raise AirflowFailException(self.error)
 
 
+def has_catalogue(planned: Plan) -> bool:
+    """Whether runs are made from a catalogue; a pipeline that follows its inputs is told of snapshots by them."""
+    return planned.snapshot_source is not None and planned.spec.schedule is None
+
+
 def _schedule(planned: Plan, snapshots: Sequence[Snapshot]) -> Any:
     """The timetable: one run per snapshot, day or month, by cron, or when inputs are published; None where people start runs."""
     partitions, schedule = planned.spec.partitions, planned.spec.schedule
@@ -158,7 +170,7 @@ def _schedule(planned: Plan, snapshots: Sequence[Snapshot]) -> Any:
         assets = [dataset_asset(pipeline, dataset) for pipeline, dataset in planned.published_inputs()]
         # Of one snapshot all inputs are waited for; without partitions each publication is worth a run.
         return AssetAny(*assets) if partitions.by == "none" else PartitionedAssetTimetable(assets=AssetAll(*assets))
-    if planned.snapshot_source is not None:
+    if has_catalogue(planned):
         return SnapshotTimetable(planned.spec.name, snapshots, partitions.since)
     if partitions.by in DATE_FORMATS:
         # A period is curated when it is over: the run of a tick is for the period that ended then.

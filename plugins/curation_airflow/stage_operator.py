@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from curation_airflow.exit_codes import exit_code, normalized
+from curation_airflow.lineage_parent import lineage_parent, lineage_transport
 from curation_airflow.stage_output import StageOutput
 from curation_airflow.stage_process import StageProcess
 from curation_airflow.stage_task import StageTask, checked_result
 from curation_airflow.storage_connection import storage_credentials
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.plan import StageCall
+from curation_tasks.plan import CommandCall, StageCall
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -60,7 +61,7 @@ class StageOperator(StageTask, BaseOperator):
     ui_color = "#e8f4ea"
 
     # Airflow wants each operator to have an initializer of its own.
-    def __init__(self, *, call: StageCall, **arguments: Any):
+    def __init__(self, *, call: StageCall | CommandCall, **arguments: Any):
         super().__init__(call=call, **arguments)
         self.process: StageProcess | None = None
 
@@ -81,11 +82,11 @@ class StageOperator(StageTask, BaseOperator):
         with tempfile.TemporaryDirectory(prefix="curate-") as folder:
             place = Path(folder) / "result.json"
             output = StageOutput(self.log)
-            self.process = StageProcess([*_command(), *argv[1:], "--result", str(place)], _environment())
+            self.process = StageProcess([*_command(), *argv[1:], "--result", str(place)], _environment() | lineage_parent(context))
             code = normalized(self.process.run(output.line))
             if code:
                 raise self.stage_failure(f"ended with exit code {code}", exit_code(code), output.error(), context)
-            result = checked_result(place.read_bytes() if place.exists() else None, self.call.stage)
+            result = checked_result(place.read_bytes() if place.exists() else None, self.call)
         self.describe_events(context, inputs, result)
         return result
 
@@ -106,4 +107,4 @@ def _environment() -> dict[str, str]:
     But for the one connection that the deployment names for the storage.
     """
     kept = {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("AIRFLOW_")}
-    return kept | {"CURATE_LOG_FORMAT": "json"} | storage_credentials()
+    return kept | {"CURATE_LOG_FORMAT": "json"} | storage_credentials() | lineage_transport()

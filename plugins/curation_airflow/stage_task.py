@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from curation_airflow.exit_codes import ExitCode, may_retry
 from curation_airflow.snapshots import chosen_snapshot
 from curation_tasks.errors import ConfigError
-from curation_tasks.plan import StageCall
+from curation_tasks.plan import CommandCall, StageCall
 from curation_tasks.spec import RESOLVE
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class StageTask:
     def __init__(
         self,
         *,
-        call: StageCall,
+        call: StageCall | CommandCall,
         datasets: Mapping[str, Asset] | None = None,
         only_for: Sequence[str] = (),
         known_snapshots: Sequence[str] = (),
@@ -66,7 +66,9 @@ class StageTask:
         return results
 
     def stage_argv(self, context: Context, inputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """``curate stage …``"""
+        """``curate stage …``, or another command of ``curate``."""
+        if isinstance(self.call, CommandCall):
+            return self.call.argv()
         if self.call.stage != RESOLVE:
             return replace(self.call, inputs={name: result["manifest"] for name, result in inputs.items()}).argv()
         parameters = context["params"]
@@ -80,6 +82,8 @@ class StageTask:
 
         From the context, not from a template: a template would render a missing snapshot as the word None.
         """
+        if isinstance(self.call, CommandCall):
+            return self.call.snapshot
         try:
             key = getattr(context["dag_run"], "partition_key", None)
             return chosen_snapshot(key, context["params"].get("snapshot"), self.known_snapshots)
@@ -116,8 +120,8 @@ class StageTask:
             }
 
 
-def checked_result(data: bytes | None, stage: str) -> dict[str, Any]:
-    """The result that a stage wrote.
+def checked_result(data: bytes | None, call: StageCall | CommandCall) -> dict[str, Any]:
+    """The result that a stage, or another command, wrote.
 
     Raises:
         AirflowException: It wrote none, or something else.
@@ -127,10 +131,10 @@ def checked_result(data: bytes | None, stage: str) -> dict[str, Any]:
         if not data:
             raise ValueError("there is none")
         result = json.loads(data)
-        if not all(name in result for name in _RESULT_FIELDS):
+        if isinstance(call, StageCall) and not all(name in result for name in _RESULT_FIELDS):
             raise ValueError(f"it has only {', '.join(result)}")
     except (ValueError, TypeError) as error:
-        raise AirflowException(f"stage {stage!r} ended well but left no result: {error}; the next try finds its commit") from error
+        raise AirflowException(f"stage {call.stage!r} ended well but left no result: {error}; the next try finds its commit") from error
     if len(data) > RESULT_BYTES:
-        raise AirflowFailException(f"the result of stage {stage!r} has {len(data)} bytes; XComs are at most {RESULT_BYTES}")
+        raise AirflowFailException(f"the result of stage {call.stage!r} has {len(data)} bytes; XComs are at most {RESULT_BYTES}")
     return result

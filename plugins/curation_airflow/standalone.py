@@ -2,8 +2,8 @@
 
     PYTHONPATH=plugins python -m curation_airflow.standalone up|down|status
 
-For trying out and for development. It keeps its state in SQLite, which is not meant for many runs at once; a deployment
-uses PostgreSQL.
+For trying out and for development. It keeps its state in SQLite, which is not meant for many runs at once, or, with
+``--database postgres``, in a PostgreSQL server of its own that it starts and stops.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from curation_airflow.postgres import PostgresError, PostgresServer
 from curation_airflow.settings import REPOSITORY, airflow_environment
 
 _HOME = REPOSITORY / ".curation" / "airflow-standalone"
@@ -42,23 +43,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", choices=["up", "down", "status"])
     parser.add_argument("--home", type=Path, default=_HOME, help="folder of its database, logs and password")
     parser.add_argument("--port", type=int, default=None, help="port of the web page; default: 8080, or a free one when that is taken")
+    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite", help="where Airflow keeps its state")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="SECTION__OPTION=VALUE", help="a setting of Airflow, as CORE__PARALLELISM=4"
+    )
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.action == "up":
-        return up(home, options.port)
+        return up(home, options.port, options.database, dict(item.split("=", 1) for item in options.setting))
     if options.action == "down":
         return down(home)
     return status(home)
 
 
-def up(home: Path, port: int | None = None) -> int:
-    """Starts Airflow, waits until it is healthy and prints its address and login."""
+def up(home: Path, port: int | None = None, database: str = "sqlite", more: Mapping[str, str] | None = None) -> int:
+    """Starts Airflow, waits until it is healthy and prints its address and login.
+
+    Args:
+        home: Folder of its state.
+        port: Of the web page; None: 8080, or a free one.
+        database: ``sqlite`` or ``postgres``.
+        more: Further settings, ``SECTION__OPTION`` → value.
+    """
     if running := _running(home):
         print("Airflow runs already.")
         _say_where(home, running["port"])
         return 0
     home.mkdir(parents=True, exist_ok=True)
-    process, port = _start(home, port)
+    settings = dict(more or {})
+    if database == "postgres":
+        try:
+            settings["DATABASE__SQL_ALCHEMY_CONN"] = PostgresServer(home).start()
+        except PostgresError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    process, port = _start(home, port, settings)
     print(f"Airflow is starting on port {port} (about half a minute; log: {home / 'standalone.log'}) …", flush=True)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -89,6 +108,7 @@ def down(home: Path) -> int:
         psutil.wait_procs(alive, timeout=_STOP_SECONDS)
         print("Airflow is stopped.")
     _pid_file(home).unlink(missing_ok=True)
+    PostgresServer(home).stop()
     return 0
 
 
@@ -105,21 +125,21 @@ def status(home: Path) -> int:
 # --- start ---------------------------------------------------------------------------------------------------------------
 
 
-def _start(home: Path, port: int | None) -> tuple[subprocess.Popen[bytes], int]:
+def _start(home: Path, port: int | None, settings: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
     chosen, worker_logs, trigger_logs = _free_ports(port)
-    environment = airflow_environment(
-        home,
-        API__PORT=str(chosen),
+    ours = {
+        "API__PORT": str(chosen),
         # Tasks report to this address; without it they would look for port 8080 and fail.
-        API__BASE_URL=_address(chosen),
-        CORE__EXECUTION_API_SERVER_URL=f"{_address(chosen)}/execution/",
-        API__HOST=_HOST,
+        "API__BASE_URL": _address(chosen),
+        "CORE__EXECUTION_API_SERVER_URL": f"{_address(chosen)}/execution/",
+        "API__HOST": _HOST,
         # The default starts 32 worker processes.
-        CORE__PARALLELISM="2",
-        CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
-        LOGGING__WORKER_LOG_SERVER_PORT=str(worker_logs),
-        LOGGING__TRIGGER_LOG_SERVER_PORT=str(trigger_logs),
-    )
+        "CORE__PARALLELISM": "2",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+    }
+    environment = airflow_environment(home, **ours | dict(settings))
     # `airflow standalone` starts its components as `airflow …`, which is beside this Python and need not be in the path.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     with (home / "standalone.log").open("ab") as log:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from curation_airflow.dag_factory import build_dags, pipeline_folders
+from curation_airflow.dag_factory import MAINTENANCE_DAGS, build_dags, pipeline_folders
 from curation_airflow.settings import airflow_environment
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def test_parsing_loads_no_engine(facts):
 
 def test_every_pipeline_file_is_a_dag(facts, pipelines):
     own = {path.stem for path in (REPOSITORY / "dags" / "pipelines").glob("*.yaml")}
-    assert set(facts["dags"]) == {path.stem for path in pipelines.glob("*.yaml")} | own
+    assert set(facts["dags"]) == {path.stem for path in pipelines.glob("*.yaml")} | own | set(MAINTENANCE_DAGS)
 
 
 def test_only_the_wrong_file_is_invalid(facts):
@@ -53,6 +53,10 @@ def test_every_dag_follows_the_rules(facts):
         assert dag["doc"].startswith(f"# {name}"), name
         assert dag["max_active_runs"] == 1, name
         assert dag["catchup"] is False, name
+        if name in MAINTENANCE_DAGS:
+            assert dag["schedule"] == "CronTriggerTimetable", name
+            assert dag["paused"], name
+            continue
         assert dag["schedule"] in ("NullTimetable", "SnapshotTimetable", "CronPartitionTimetable", "PartitionedAssetTimetable"), name
         assert dag["schedule"] == "NullTimetable" or dag["paused"], name
         for task, found in dag["tasks"].items():
@@ -129,6 +133,12 @@ def test_an_invalid_dag_says_what_is_wrong_and_where(facts):
     assert list(dag["tasks"]) == ["invalid"]
 
 
+def test_discovery_has_a_task_for_each_pipeline_whose_source_publishes_snapshots(facts):
+    tasks = set(facts["dags"]["discovery"]["tasks"])
+    assert "seasons" in tasks
+    assert not tasks & {"fruit", "months", "salad", "unripe"}
+
+
 # --- files that are wrong in other ways ----------------------------------------------------------------------------------
 
 VALID = """
@@ -144,6 +154,7 @@ WRONG = {
     "no_stages": "name: no_stages",
     "unknown_part": "name: unknown_part\nstages:\n  - {id: a, source: no.such.source}",
     "broken_code": "name: broken_code\nstages:\n  - {id: a, source: 'broken_parts:a'}",
+    "housekeeping": "name: housekeeping\nstages:\n  - {id: a, source: 'fruit_parts:basket'}",
     "odd name!": "name: x\nstages: 3",
 }
 

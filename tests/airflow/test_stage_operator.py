@@ -18,7 +18,7 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from curation_airflow.stage_operator import StageOperator
-from curation_tasks.plan import StageCall
+from curation_tasks.plan import CommandCall, StageCall
 from curation_tasks.spec import Resources
 
 RESOLVED = {
@@ -94,6 +94,13 @@ def test_resolve_is_given_the_parameters_that_the_run_changed(calls):
     [call] = calls()
     given = [call["argv"][index + 1] for index, word in enumerate(call["argv"]) if word == "--set"]
     assert given == ["rotten=3", 'shares={"a": 2}']
+
+
+def test_a_command_beside_the_stages_runs_as_it_is(calls):
+    command = CommandCall("seasons", "discover", ("snapshots", "--refresh"), pipeline_file="/p/seasons.yaml")
+    assert operator("discover", call=command).execute(context())["v"] == 1
+    [call] = calls()
+    assert call["argv"][:-2] == ["snapshots", "--refresh", "--pipeline", "/p/seasons.yaml"]
 
 
 def test_a_run_that_ends_earlier_skips_the_stage(calls, tmp_path):

@@ -40,9 +40,7 @@ def main() -> None:
     print(f"{len(texts):,} texts, {text_bytes_of(texts) / 1e6:.0f} MB\n\n{'':24}{'ours':>10}{'plain':>10}{'ratio':>8}")
     report("cleaning.quotes", batch, lambda batch: run(quotes, batch, QuotesParameters()), plain, unify)
     report("cleaning.unicode", batch, lambda batch: run(unicode, batch, UnicodeParameters()), plain, fix)
-    report(
-        "word count alone", batch, lambda batch: text_counts(batch.column("text"), longest_gram=0), plain, lambda text: len(text.split())
-    )
+    report("word count alone", batch, lambda batch: text_counts(batch.column("text"), ["words"]), plain, lambda text: len(text.split()))
     report("filters.quality", batch, lambda batch: run(quality, batch, QualityParameters(rules="tinystories")), plain, judge)
 
 

@@ -7,7 +7,21 @@ import sys
 
 import pytest
 
-COMMANDS = ["run", "plan", "stage", "operations", "show", "verify", "explain", "status", "report", "init", "version"]
+COMMANDS = [
+    "run",
+    "plan",
+    "stage",
+    "operations",
+    "show",
+    "verify",
+    "explain",
+    "status",
+    "report",
+    "train-classifier",
+    "init",
+    "version",
+    "preview",
+]
 
 
 def curate(*arguments, check=None, **environment):
@@ -233,3 +247,15 @@ def test_logs_are_json_lines_off_a_terminal(finished):
     events = [json.loads(line) for line in process.stderr.splitlines()]
     assert {event["event"] for event in events} == {"stage was done before"}
     assert {event["stage"] for event in events} == {"stories", "clean", "refine", "exact", "export", "publish"}
+
+
+def test_preview_writes_a_page_and_tells_rules(finished, tmp_path):
+    _, pipeline, _, stages = finished
+    root = stages[0]["manifest"].split("/small/")[0]
+    process = curate("preview", pipeline, "--root", root, "--sample", "40", "-o", tmp_path / "page.html", "--json", check=0)
+    told = json.loads(process.stdout)
+    assert (told["stage"], told["documents"], told["available"]) == ("refine", 40, 56)
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    shown = curate("preview", pipeline, "--root", root, "-o", tmp_path / "page.html", COLUMNS="200", check=0).stdout
+    assert "extra.word_count.min" in shown
+    assert "keeps 55" in shown

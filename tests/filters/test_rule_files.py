@@ -72,3 +72,20 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_rules(tmp_path / "mine.yaml")
+
+
+def test_the_cascade_of_nemo_curator_has_28_filters_for_english_and_25_for_other_languages():
+    english, others = load_shipped("nemo_english").rules, load_shipped("nemo_multilingual").rules
+    assert (len(english), len(others)) == (28, 25)
+    assert [rule.signal for rule in english][:3] == ["non_alphanumeric_ratio", "symbol_word_ratio", "digit_ratio"]
+    left_out = {rule.signal for rule in english} - {rule.signal for rule in others}
+    assert left_out == {"non_alphanumeric_ratio", "alphabetic_word_ratio", "stop_word_count"}
+
+
+def test_a_rule_set_may_only_record(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("signals: [word_entropy]")
+    assert load_rules(path).signals == ("word_entropy",)
+    path.write_text("signals: [word_entrpy]")
+    with pytest.raises(ConfigError, match="did you mean 'word_entropy'"):
+        load_rules(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_manifest
 from curation_tasks.plan import plan
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
+from curation_tasks.runner.retention import expired_folders
 from curation_tasks.runner.stages import blend_ratios
 from curation_tasks.snapshots import discover
 from curation_tasks.spec import load_pipeline, parse_pipeline
@@ -160,3 +162,11 @@ def test_lineage_reaches_the_source_files_of_other_pipelines(producers, run, tmp
     drawing = draw(nodes)
     assert drawing == draw(nodes)
     assert all(name in drawing.decode() for name in ("one/s1: lines-one", "mix/s1: mixed", "3 files", "1,500 documents"))
+
+
+def test_housekeeping_keeps_what_a_published_blend_was_made_from(producers, run, tmp_path):
+    run(BLEND)
+    run(PRODUCER.format(name="one", documents=490))
+    expired = expired_folders(str(tmp_path / "data"), 7, now=datetime.now(UTC) + timedelta(days=30))
+    assert producers[0]["lines-one"]["manifest"].rsplit("/", 1)[0] not in expired
+    assert producers[0]["text"]["manifest"].rsplit("/", 1)[0] in expired

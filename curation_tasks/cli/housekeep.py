@@ -1,0 +1,55 @@
+"""`curate housekeep`: deletes what retention no longer keeps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from curation_tasks.cli import options
+from curation_tasks.cli.output import console, print_json, print_table, size, unit_progress
+
+
+def housekeep(
+    root: options.Root = options.DEFAULT_ROOT,
+    days: Annotated[int, typer.Option("--days", min=1, help="Keep what was published or changed within so many days.")] = 30,
+    pipeline: Annotated[str | None, typer.Option("--pipeline", help="Only this pipeline.")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete; without it the folders are only listed.")] = False,
+    result: options.Result = None,
+    json_: options.Json = False,
+) -> None:
+    """List, and with --delete remove, stage folders that no published dataset within retention was made from.
+
+    The newest published version of each snapshot is always kept, with all that it was made from.
+
+    [bold]Examples[/]:
+
+      curate housekeep --days 14
+      curate housekeep --root s3://bucket/curation --days 30 --delete
+    """
+    from curation_tasks.runner.housekeeping import keep_house
+
+    with unit_progress("housekeeping") as progress:
+        rows = keep_house(root, days, pipeline=pipeline, delete=delete, progress=progress)
+    total = sum(row["bytes"] for row in rows)
+    if result:
+        options.write_result(result, {"v": 1, "folders": len(rows), "bytes": total, "deleted": delete})
+    if json_:
+        print_json({"folders": rows, "bytes": total, "deleted": delete})
+    elif not result:
+        _show(rows, total, delete)
+
+
+def _show(rows: list[dict[str, object]], total: int, delete: bool) -> None:
+    if rows:
+        print_table(
+            "Deleted" if delete else "Expired",
+            ["folder", "finished", "files", "bytes"],
+            [[row["folder"], "yes" if row["finished"] else "no", row["files"], row["bytes"]] for row in rows],
+            right=["files", "bytes"],
+        )
+    console.print(f"{len(rows):,} folders, {size(total)}{'' if delete or not rows else '; --delete removes them'}")
+
+
+def register(application: typer.Typer) -> None:
+    application.command("housekeep")(housekeep)

@@ -1,0 +1,58 @@
+"""Deletes what retention no longer keeps: the only code of the project that deletes datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from curation_tasks.errors import ConfigError
+from curation_tasks.manifest import MANIFEST_NAME
+from curation_tasks.runner.retention import expired_folders
+from curation_tasks.storage import filesystem
+
+#: Fewer days could take the output of a run that is still going on from under it.
+MIN_DAYS = 1
+
+
+def keep_house(
+    root: str,
+    days: int,
+    *,
+    pipeline: str | None = None,
+    delete: bool = False,
+    now: datetime | None = None,
+    progress: Callable[[int, int, dict[str, Any] | None], None] = lambda done, total, what: None,
+) -> list[dict[str, Any]]:
+    """Finds expired stage folders, unfinished ones among them, and deletes them if asked to.
+
+    A folder's manifest goes first: from then on the stage counts as not done, so that a run which wants it makes it again
+    instead of reading half of it. What is deleted twice, or by two at once, is no error.
+
+    Args:
+        root: Storage root.
+        days: A folder that no published entry of these days reaches, and that nobody has changed for as long, is expired.
+        pipeline: Only this one's; default: all.
+        delete: Otherwise they are only listed.
+        now: For tests.
+        progress: Told about each folder.
+
+    Returns:
+        ``{"folder", "finished", "bytes", "files"}`` of each, sorted by folder.
+
+    Raises:
+        ConfigError: ``days`` is below 1.
+    """
+    if days < MIN_DAYS:
+        raise ConfigError(f"retention of {days} days", expected=f"at least {MIN_DAYS}, and longer than a run takes")
+    folders = expired_folders(root, days, pipeline, now)
+    rows = []
+    for number, folder in enumerate(folders, 1):
+        size, files = filesystem.size_of(folder)
+        manifest = f"{folder}/{MANIFEST_NAME}"
+        rows.append({"folder": folder, "finished": filesystem.exists(manifest), "bytes": size, "files": files})
+        if delete:
+            filesystem.delete(manifest)
+            filesystem.delete(folder, recursive=True)
+        progress(number, len(folders), None)
+    return rows

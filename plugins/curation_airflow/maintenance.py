@@ -1,0 +1,82 @@
+"""The DAGs that keep a deployment going: discovery of new snapshots, and housekeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from curation_airflow.dag_factory import DEFAULT_ARGUMENTS, has_catalogue, storage_root
+from curation_airflow.stage_operator import stage_operator
+from curation_tasks.plan import CommandCall, plan
+from curation_tasks.spec import load_pipeline
+
+DISCOVERY_PAGE = """# discovery
+
+Asks the origin of each partitioned pipeline's source which snapshots there are, and writes the pipeline's catalogue. The
+schedule of that pipeline follows at the next parse of the DAG files. A task that fails leaves the catalogue as it was.
+
+By hand: `curate snapshots PIPELINE_FILE --refresh`
+"""
+HOUSEKEEPING_PAGE = """# housekeeping
+
+Deletes stage folders, finished or not, that no published dataset of the last 30 days was made from and that nobody has
+changed for as long. The newest published version of each snapshot always stays, with all that it was made from.
+
+It is paused at first, since it deletes. To see what it would delete: `curate housekeep --days 30`
+"""
+#: Days that what nothing published reaches is kept.
+RETENTION_DAYS = 30
+
+
+def build_discovery_dag(folders: Sequence[Path], root: str | None = None) -> DAG:
+    """A task for each pipeline whose source publishes snapshots; pipelines that are wrong show that in DAGs of their own."""
+    root = root or storage_root()
+    with DAG(
+        "discovery",
+        description="Finds new snapshots of all sources.",
+        doc_md=DISCOVERY_PAGE,
+        schedule="17 */6 * * *",
+        # It asks servers of others, so a person decides when that begins.
+        is_paused_upon_creation=True,
+        catchup=False,
+        max_active_runs=1,
+        tags=["curation", "maintenance"],
+        default_args=DEFAULT_ARGUMENTS | {"owner": "curation"},
+    ) as dag:
+        for name, path in _partitioned(folders).items():
+            call = CommandCall(name, "discover", ("snapshots", "--refresh", "--root", root), pipeline_file=str(path))
+            stage_operator()(task_id=name, call=call, doc_md=f"Refreshes the snapshots of `{name}`.")
+    return dag
+
+
+def build_housekeeping_dag(root: str | None = None) -> DAG:
+    """One task that deletes what retention no longer keeps."""
+    root = root or storage_root()
+    with DAG(
+        "housekeeping",
+        description="Deletes what retention no longer keeps.",
+        doc_md=HOUSEKEEPING_PAGE,
+        schedule="43 3 * * *",
+        is_paused_upon_creation=True,
+        catchup=False,
+        max_active_runs=1,
+        tags=["curation", "maintenance"],
+        default_args=DEFAULT_ARGUMENTS | {"owner": "curation"},
+    ) as dag:
+        call = CommandCall("housekeeping", "retention", ("housekeep", "--root", root, "--days", str(RETENTION_DAYS), "--delete"))
+        stage_operator()(task_id="retention", call=call, doc_md="Deletes expired stage folders.")
+    return dag
+
+
+def _partitioned(folders: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("*.y*ml"))):
+        try:
+            planned = plan(load_pipeline(path))
+        except Exception:  # whatever is wrong with it: its own DAG says so
+            continue
+        if has_catalogue(planned):
+            found.setdefault(planned.spec.name, path)
+    return found
