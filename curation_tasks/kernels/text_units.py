@@ -14,25 +14,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from curation_tasks.kernels.bitmaps import PADDING
 from curation_tasks.kernels.characters import CODE_POINTS, properties
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.sentence_breaks import (
-    _ATERM,
-    _CR,
-    _LF,
-    _SEP,
-    _STERM,
-    _behind_line_end,
-    _behind_terminator,
-    _kind,
-    sentence_break_table,
-)
+from curation_tasks.kernels.sentence_breaks import sentence_break_table, sentence_end
 from curation_tasks.kernels.utf8 import decode, is_ascii_space, is_wide_space, string_array, text_buffers, width_of
 
 #: What may be taken out of a unit before it is compared.
 Step = Literal["accents", "digits", "lower", "punctuation", "whitespace"]
-#: Bytes behind the texts that the rules of sentences may read.
-_PADDING = 128
 
 _DROP, _SPACE, _CODE = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(0x1FFFFF)
 _TABLE = 'Array(uint32, 1, "C", readonly=True)'
@@ -79,7 +68,7 @@ def sentences(texts: pa.Array) -> Units:
 
 def _units(texts: pa.Array, *, sentences: bool) -> Units:
     offsets, data = text_buffers(texts)
-    padded = np.concatenate([data[offsets[0] : offsets[-1]], np.zeros(_PADDING, np.uint8)])
+    padded = np.concatenate([data[offsets[0] : offsets[-1]], np.zeros(PADDING, np.uint8)])
     padded.flags.writeable = False
     offsets = offsets - offsets[0]
     offsets.flags.writeable = False
@@ -170,6 +159,16 @@ def _space_width(data, at, end):
 
 
 @inlined
+def paragraph_end(text, at, size):
+    """Behind the next line feed, or the end of the text."""
+    while at < size:
+        at += 1
+        if text[at - 1] == 10:
+            break
+    return at
+
+
+@inlined
 def _add(text, row, start, end, found, count, before):
     """Adds the unit ``[start, end)``; one that is blank becomes part of the one before it, or waits for the first of the text.
 
@@ -217,28 +216,10 @@ def _split(data, offsets, sentences, breaks, found):
         size = offsets[row + 1] - offsets[row]
         text = data[offsets[row] :]  # the rules look back, but never into another text
         before = count
-        start = at = 0
-        while at < size:
-            byte = text[at]
-            behind = -1
-            if not sentences:
-                behind = at + 1 if byte == 10 else -1
-                at += 1
-            elif byte < 0x80 and byte != 10 and byte != 13 and byte != 33 and byte != 46 and byte != 63:
-                at += 1
-            else:
-                kind, width = _kind(text, at, breaks)
-                if kind in (_CR, _LF, _SEP):
-                    at = behind = _behind_line_end(text, at, size, kind)
-                elif kind in (_STERM, _ATERM):
-                    ends, at = _behind_terminator(text, at, size, kind, at + width, breaks)
-                    behind = at if ends else -1
-                else:
-                    at += width
-            if behind >= 0:
-                count, start = _add(text, row, start, min(behind, size), found, count, before)
-        if start < size:
-            count, start = _add(text, row, start, size, found, count, before)
+        start = end = 0
+        while end < size:
+            end = sentence_end(text, end, size, breaks) if sentences else paragraph_end(text, end, size)
+            count, start = _add(text, row, start, end, found, count, before)
     return count
 
 

@@ -47,6 +47,8 @@ def _row(manifest: Manifest, parents: Sequence[Manifest], reused: bool) -> dict[
         "rejected": counts.get("rejected", 0),
         "text_bytes_in": None if is_source else counts.get("text_bytes_in", 0),
         "text_bytes": counts.get("text_bytes", 0),
+        "cut_documents": counts.get("cut_documents", 0),
+        "cut_characters": counts.get("cut_characters", 0),
         "reasons": dict(sorted(manifest.content["reasons"].items(), key=lambda item: (-item[1], item[0]))),
         "units": counts.get("units") if is_source else None,
         "quarantined_units": counts.get("quarantined_units", 0) if is_source else None,
