@@ -44,10 +44,9 @@ def _detail(step: Mapping[str, Any]) -> str:
         row = f" row {step['row']:,}" if step.get("row") is not None else ""
         lines = [step["file"].rsplit("/", 1)[-1] + row] if step.get("file") else []
         lines += ["text changed"] if step.get("text_changed") else []
-        lines += [
-            f"{cut['characters']:,} characters cut: {cut['reason']} of {cut['survivor']}" for cut in step.get("cuts", ())[:_SHOWN_CUTS]
-        ]
-        more = len(step.get("cuts", ())) - _SHOWN_CUTS
+        cuts = step.get("cuts", ())
+        lines += [f"{cut['characters']:,} characters cut: {cut['reason']} of {cut['survivor']}" for cut in cuts[:_SHOWN_CUTS]]
+        more = len(cuts) - _SHOWN_CUTS
         lines += [f"and {more:,} more cuts"] if more > 0 else []
     return "\n".join(lines + [f"{name} = {value:g}" for name, value in (step.get("signals") or {}).items() if value is not None])
 

@@ -21,7 +21,8 @@ def funnel(manifest: Manifest, *, reused: Collection[str] = ()) -> list[dict[str
 
     Returns:
         One row a stage: ``stage, kind, inputs`` (stages read), ``documents_in, documents, rejected, text_bytes_in, text_bytes,
-        reasons`` (reason → documents, most frequent first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
+        cut_documents, cut_characters`` (texts of which a reduction cut something, and how much), ``reasons`` (reason →
+        documents, most frequent first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
         of a source text yielded; 10⁶ bytes) and ``reused``. Of a source ``documents_in`` are its records and
         ``text_bytes_in`` is None; it alone has ``units`` and ``quarantined_units``, None elsewhere.
 

@@ -14,7 +14,7 @@ from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
 from curation_tasks.storage.shard import ShardWriter, read_shard
 
-MONTHLY = """
+PIPELINE = """
 name: lines
 stages:
   - id: lines
@@ -39,15 +39,14 @@ def finished(tmp_path_factory):
     for name, texts in FILES.items():
         rows = [{"id": f"{name}{row}", "text": text, "link": f"http://example.org/{name}{row}"} for row, text in enumerate(texts)]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    (folder / "lines.yaml").write_text(MONTHLY.replace("FOLDER", str(folder)), encoding="utf-8")
+    (folder / "lines.yaml").write_text(PIPELINE.replace("FOLDER", str(folder)), encoding="utf-8")
     outcomes = run_pipeline(folder / "lines.yaml", "all", str(folder / "data"), workers=2)
     return {outcome["stage"]: outcome for outcome in outcomes}, folder
 
 
 def rows(manifest, name):
-    return [
-        row for file in read_list(manifest, name) for batch in read_shard(f"{manifest.folder}/{file['path']}") for row in batch.to_pylist()
-    ]
+    uris = [f"{manifest.folder}/{file['path']}" for file in read_list(manifest, name)]
+    return [row for uri in uris for batch in read_shard(uri) for row in batch.to_pylist()]
 
 
 def test_texts_lose_what_stays_elsewhere_and_short_ones_go(finished):
@@ -107,15 +106,14 @@ def test_a_changed_list_of_cuts_is_found(finished, tmp_path):
     assert finding.where.endswith(listed["path"])
     assert finding.what == "the file holds other values"
     (Path(manifest.folder) / listed["path"]).unlink()
-    assert "missing" in [found for found in verify(manifest) if found.severity == "error"][0].what
+    assert "missing" in next(found for found in verify(manifest) if found.severity == "error").what
 
 
 def test_without_text_in_the_ledger_the_places_stay(finished):
     _, folder = finished
     path = folder / "plain.yaml"
-    path.write_text(
-        MONTHLY.replace("FOLDER", str(folder)).replace("dedup.paragraphs", "dedup.paragraphs\n    ledger_text: false"), encoding="utf-8"
-    )
+    plain = PIPELINE.replace("FOLDER", str(folder)).replace("dedup.paragraphs", "dedup.paragraphs\n    ledger_text: false")
+    path.write_text(plain, encoding="utf-8")
     [outcome] = [o for o in run_pipeline(path, "all", str(folder / "plain"), workers=1, until="paragraphs") if o["stage"] == "paragraphs"]
     cuts = rows(read_manifest(outcome["manifest"]), "cuts")
     assert [(cut["start"], cut["characters"], cut["survivor"]) for cut in cuts] == [(0, 20, "lines:a0"), (37, 23, "lines:a0")]
