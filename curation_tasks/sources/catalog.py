@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from curation_tasks.errors import did_you_mean
 from curation_tasks.parts import Parameters, SourcePart
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
+from curation_tasks.sources.arxiv_part import ARXIV
 from curation_tasks.sources.builder import source_from_builder
 from curation_tasks.sources.download import Download, UrlDownloader
 from curation_tasks.sources.wikipedia_part import WIKIPEDIA
@@ -278,4 +279,5 @@ PARTS = (
         example={"stories": 1000, "units": 2},
     ),
     WIKIPEDIA,
+    ARXIV,
 )
