@@ -23,8 +23,8 @@ _BLOCK = 2**16
 _SIGNATURES = (
     (b"%PDF", "pdf_only"),
     (b"%!", "postscript_only"),
-    # DVI, zip, bzip2, old office files, compress, images.
-    *((start, "unsupported_format") for start in (b"\xf7\x02", b"PK\x03\x04", b"BZh", b"\xd0\xcf\x11\xe0", b"\x1f\x9d")),
+    # DVI, gzip in gzip, zip, bzip2, old office files, compress, images.
+    *((start, "unsupported_format") for start in (b"\xf7\x02", b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xd0\xcf\x11\xe0", b"\x1f\x9d")),
     *((start, "unsupported_format") for start in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
 )
 

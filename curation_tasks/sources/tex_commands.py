@@ -59,6 +59,7 @@ DROPPED_ENVIRONMENTS = _words(
     "deluxetable deluxetable* supertabular xtabular tabbing tikzpicture pspicture picture pgfpicture asy axis overpic "
     "feynmandiagram fmffile fmfgraph* thebibliography references biblist bibdiv comment filecontents filecontents* "
     "algorithm algorithm* algorithmic algorithm2e keyword keywords CCSXML IEEEkeywords AMS acronym titlepage "
+    "webabstract htmlabstract asciiabstract "
     "frontmatter* tocloft htmlonly rawhtml"
 )
 

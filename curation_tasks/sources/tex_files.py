@@ -96,7 +96,7 @@ def main_file(files: Mapping[str, bytes], text_of) -> str | None:
     candidates = candidates or [name for name in names if _PLAIN_TEX.search(text_of(name))]
     if not candidates:
         tex = [name for name in names if name.lower().endswith((".tex", ".ltx", ".latex"))]
-        candidates = tex or [name for name in names if len(files) == 1 and "\\" in text_of(name)]
+        candidates = [name for name in tex or names if (tex or len(files) == 1) and "\\" in text_of(name)]
     if not candidates:
         return None
     included = {stem for name in candidates for stem in _included_stems(text_of(name))}

@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: A command's name, with the white space that TeX skips behind it.
-NAME = re.compile(r"\\([a-zA-Z@]+)\*?[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")
-_BRACES = re.compile(r"\\[\s\S]|[{}]")
-_BLANKS = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")
-_OPTIONAL = re.compile(r"\[((?:[^\[\]{}\\]|\\.|\{[^{}]*\})*)\]")
+from curation_tasks.sources.tex_reading import NAME, Text
+
 _PLACE = re.compile(r"#([1-9])")
 _DEFINED_NAME = re.compile(r"\{?\s*\\([a-zA-Z@]+|.)\s*\}?\s*")
 _PLAIN_PARAMETERS = re.compile(r"((?:#[1-9])*)\s*(?=\{)")
@@ -22,52 +19,6 @@ DEFINERS = frozenset(
     "newcommand renewcommand providecommand DeclareRobustCommand newcommandx def gdef edef xdef let DeclareMathOperator "  # noqa: SIM905
     "NewDocumentCommand RenewDocumentCommand".split()
 )
-#: Prefixes of definitions.
-PREFIXES = frozenset(["long", "global", "outer", "protected"])
-
-
-class Text:
-    """A text with the places of its braces, found once when they are first asked for."""
-
-    __slots__ = ("_closing", "depth", "value")
-
-    def __init__(self, value: str, depth: int = 0):
-        self.value, self.depth = value, depth
-        self._closing: dict[int, int] | None = None
-
-    def group_end(self, at: int) -> int:
-        """Behind the brace that closes the one at ``at``, or −1."""
-        if self._closing is None:
-            self._closing, opened = {}, []
-            for match in _BRACES.finditer(self.value):
-                if match[0] == "{":
-                    opened.append(match.start())
-                elif match[0] == "}" and opened:
-                    self._closing[opened.pop()] = match.end()
-        return self._closing.get(at, -1)
-
-    def skip_blanks(self, at: int) -> int:
-        return _BLANKS.match(self.value, at).end()  # type: ignore[union-attr]
-
-    def argument(self, at: int) -> tuple[str, int] | None:
-        """A mandatory argument: a group, or one token; and where reading goes on. None at the end or at an open group."""
-        at = self.skip_blanks(at)
-        if at >= len(self.value) or self.value[at] == "}":
-            return None
-        if self.value[at] == "{":
-            end = self.group_end(at)
-            return (self.value[at + 1 : end - 1], end) if end > 0 else None
-        if self.value[at] == "\\":
-            match = NAME.match(self.value, at)
-            end = match.end() if match else min(at + 2, len(self.value))
-            return self.value[at:end], end
-        return self.value[at], at + 1
-
-    def optional(self, at: int) -> tuple[str | None, int]:
-        """An optional argument in brackets, None when there is none; and where reading goes on."""
-        start = self.skip_blanks(at)
-        match = _OPTIONAL.match(self.value, start) if self.value.startswith("[", start) else None
-        return (match[1], match.end()) if match else (None, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from curation_tasks.sources import tex_commands as tables
-from curation_tasks.sources.tex_macros import DEFINERS, PREFIXES, Macros, Text
+from curation_tasks.sources.tex_macros import DEFINERS, Macros
+from curation_tasks.sources.tex_reading import ENVIRONMENT, Text
 from curation_tasks.sources.tex_tidying import BLANK, HOLE, LINE, PARAGRAPH, TITLE, TITLE_END, tidied
 
 #: What no text has, the marks of the tidying among it.
@@ -26,8 +27,6 @@ _TOKEN = re.compile(
     r"(?P<text>[^\\{}$~&`'\-\n\x01-\x05#]+)|(?P<command>\\(?:[a-zA-Z@]+\*?|[\s\S]|\Z))|(?P<break>\n[ \t]*\n\s*)|(?P<math>\$\$?)"
     r"|(?P<quote>``|''|`|---?)|(?P<mark>[\x01-\x05])|(?P<other>[\s\S])"
 )
-_ENVIRONMENT = re.compile(r"\\(begin|end)[ \t]*\{([^{}\\\n]{1,40})\}")
-_CONDITION = re.compile(r"\\(if[a-zA-Z@]*|else|fi)(?![a-zA-Z@])")
 _INLINE_END = re.compile(r"(?:[^$\\]|\\[\s\S])*?\$", re.DOTALL)
 _DISPLAY_END = re.compile(r"(?:[^$\\]|\\[\s\S]|\$(?!\$))*?\$\$", re.DOTALL)
 _DOCUMENT = re.compile(r"\\begin\s*\{document\}")
@@ -38,15 +37,16 @@ _DIMENSIONED = frozenset(
     ["vskip", "hskip", "kern", "parindent", "parskip", "baselineskip", "hsize", "vsize", "hoffset", "voffset", "textwidth", "textheight"]
 )
 _QUOTES = {"``": "“", "''": "”", "`": "‘", "--": "–", "---": "—", "-": "-"}
-_TEXT_IN_MATH = re.compile(r"\\(?:label|tag)\s*\{[^{}]*\}|\\(?:nonumber|notag)(?![a-zA-Z])")
+#: What a formula loses: marks of numbering, and commands that only say where it may stand.
+_NO_MATH = re.compile(r"\\(?:label|tag)\s*\{[^{}]*\}|\\(?:nonumber|notag|protect|ensuremath)(?![a-zA-Z])[ ]?")
 #: So deep may texts stand in texts (macros in macros, headings in headings).
 _DEPTH = 48
 
 
 _FRONT_MATTER = frozenset(["title", "abstract", "icmltitle", "Title"])
 _PROTECTED = frozenset(
-    {*tables.DROPPED_ARGUMENTS, *tables.SECTIONS, *tables.SYMBOLS, *tables.ACCENTS, *tables.PARAGRAPHS, *tables.LINES, *_FRONT_MATTER,
-     *DEFINERS, *PREFIXES, *_DIMENSIONED, "begin", "end", "verb", "url", "fi", "iffalse"}
+    {*tables.DROPPED_ARGUMENTS, *tables.SECTIONS, *tables.PARAGRAPHS, *tables.LINES, *_FRONT_MATTER,
+     *DEFINERS, *_DIMENSIONED, "begin", "end", "verb", "url", "fi", "iffalse"}
 )  # fmt: skip
 
 
@@ -110,20 +110,20 @@ class _Scanner:
         self.front_matter: dict[str, str] = {}
         self.section_titles: list[str] = []
         self._title_starts: list[int] = []
-        self._stack: list[tuple[_Source, int]] = []
+        self._stack: list[tuple[Text, int]] = []
         self._out: list[str] = []
 
     def define(self, preamble: str) -> None:
         """Takes macros and front matter from a text that is not printed."""
-        self._read(_Source(preamble))
+        self._read(Text(preamble))
         self._out.clear()
         self.section_titles.clear()
 
     def read(self, body: str) -> str:
-        self._read(_Source(body))
+        self._read(Text(body))
         return tidied("".join(self._out))
 
-    def _read(self, source: _Source) -> None:
+    def _read(self, source: Text) -> None:
         self._stack = [(source, 0)]
         while self._stack:
             source, at = self._stack.pop()
@@ -132,7 +132,7 @@ class _Scanner:
                 if at < 0:  # another text is read first; the rest of this one lies below it
                     break
 
-    def _token(self, source: _Source, at: int) -> int:
+    def _token(self, source: Text, at: int) -> int:
         match = _TOKEN.match(source.value, at)
         assert match is not None  # the last alternative takes any character
         kind, token = match.lastgroup, match[0]
@@ -169,12 +169,12 @@ class _Scanner:
         if source.depth >= _DEPTH:
             return at
         self._stack.append((source, at))  # type: ignore[arg-type]
-        self._stack.append((_Source(value, source.depth + 1), 0))
+        self._stack.append((Text(value, source.depth + 1), 0))
         return -1
 
     # --- commands --------------------------------------------------------------------------------------------------------
 
-    def _command(self, source: _Source, start: int, at: int, name: str) -> int:
+    def _command(self, source: Text, start: int, at: int, name: str) -> int:
         if not name[:1].isalpha() and name[:1] != "@":
             return self._sign(source, at, name)
         starred, name = name.endswith("*"), name.rstrip("*")
@@ -202,7 +202,7 @@ class _Scanner:
             return source.optional(at)[1] if name in ("newline", "linebreak", "pagebreak") else at
         return self._other_command(source, start, at, name, starred)
 
-    def _other_command(self, source: _Source, start: int, at: int, name: str, starred: bool) -> int:
+    def _other_command(self, source: Text, start: int, at: int, name: str, starred: bool) -> int:
         if name in _FRONT_MATTER:
             return self._front_matter(source, at, name)
         if name in ("footnote", "footnotetext") and self._options.footnotes:
@@ -212,6 +212,11 @@ class _Scanner:
             return source.condition_end(start)
         if name == "verb":
             return self._verbatim(source, start + 6 if starred else start + 5)
+        if name == "xspace":
+            self._out.append(" " + HOLE)  # a space, unless punctuation follows
+            return at
+        if name == "ensuremath":
+            return self._ensured_math(source, at)
         if name in ("url", "path", "nolinkurl"):
             address = source.argument(at)
             if address:
@@ -222,12 +227,15 @@ class _Scanner:
             return match.end() if match else at
         if name in tables.DROPPED_ARGUMENTS:
             self._out.append(HOLE)
-            return _behind_arguments(source, at, tables.DROPPED_ARGUMENTS[name])
+            return source.behind_arguments(at, tables.DROPPED_ARGUMENTS[name])
+        if name.endswith("ref") or name.startswith(("cite", "Cite")):  # a reference by a command of the source's own
+            self._out.append(HOLE)
+            return source.behind_arguments(at, 1)
         # Of an unknown command the options go with the name, when text in braces follows.
         behind = source.optional(at)[1]
         return behind if behind > at and source.value.startswith("{", behind) else at
 
-    def _sign(self, source: _Source, at: int, sign: str) -> int:
+    def _sign(self, source: Text, at: int, sign: str) -> int:
         if sign in tables.ACCENTS:
             return self._accent(source, at, sign)
         if sign in ("(", "["):
@@ -235,7 +243,7 @@ class _Scanner:
         self._out.append(tables.SIGNS.get(sign, "" if sign in "])" else sign))
         return source.optional(at)[1] if sign == "\\" else at
 
-    def _accent(self, source: _Source, at: int, accent: str) -> int:
+    def _accent(self, source: Text, at: int, accent: str) -> int:
         found = source.argument(at)
         if found is None:
             return at
@@ -248,7 +256,7 @@ class _Scanner:
         self._out.append(unicodedata.normalize("NFC", base[0] + tables.ACCENTS[accent]) + base[1:])
         return behind
 
-    def _heading(self, source: _Source, at: int, level: int) -> int:
+    def _heading(self, source: Text, at: int, level: int) -> int:
         found = source.argument(source.optional(at)[1])
         if found is None:
             self._out.append(PARAGRAPH)
@@ -257,7 +265,7 @@ class _Scanner:
         self._out.append(PARAGRAPH + sign)
         return self._push(source, found[1], TITLE + found[0] + TITLE_END + PARAGRAPH)
 
-    def _front_matter(self, source: _Source, at: int, name: str) -> int:
+    def _front_matter(self, source: Text, at: int, name: str) -> int:
         """The title is no part of the text; an abstract given as an argument is."""
         found = source.argument(source.optional(at)[1])
         if found is None:
@@ -274,10 +282,10 @@ class _Scanner:
         if depth > 16:
             return ""
         scanner = _Scanner(self._options, self.macros)
-        scanner._read(_Source(value, depth + 1))
+        scanner._read(Text(value, depth + 1))
         return " ".join(tidied("".join(scanner._out)).split())
 
-    def _verbatim(self, source: _Source, at: int) -> int:
+    def _verbatim(self, source: Text, at: int) -> int:
         r"""``\verb|…|``: at the sign that ends it too."""
         if at >= len(source.value):
             return at
@@ -289,8 +297,8 @@ class _Scanner:
 
     # --- environments and maths --------------------------------------------------------------------------------------------
 
-    def _environment(self, source: _Source, at: int) -> int:
-        match = _ENVIRONMENT.match(source.value, at)
+    def _environment(self, source: Text, at: int) -> int:
+        match = ENVIRONMENT.match(source.value, at)
         if match is None:
             return at + (6 if source.value.startswith("\\begin", at) else 4)
         name, behind = match[2].strip(), match.end()
@@ -313,9 +321,9 @@ class _Scanner:
                 self.front_matter["abstract"] = self._separately(content, source.depth)
         self._out.append(PARAGRAPH)
         behind = source.optional(behind)[1]
-        return _behind_arguments(source, behind, tables.ENVIRONMENT_ARGUMENTS.get(name, 0))
+        return source.behind_arguments(behind, tables.ENVIRONMENT_ARGUMENTS.get(name, 0))
 
-    def _math(self, source: _Source, at: int, opening: str) -> int:
+    def _math(self, source: Text, at: int, opening: str) -> int:
         if opening in ("$", "$$"):
             match = (_INLINE_END if opening == "$" else _DISPLAY_END).match(source.value, at) if source.has_dollar_behind(at) else None
             end, behind = (match.end() - len(opening), match.end()) if match else (-1, at)
@@ -329,76 +337,27 @@ class _Scanner:
         self._formula(source.value[at:end], "$" if inline else "$$", "$" if inline else "$$", display=not inline)
         return behind
 
+    def _ensured_math(self, source: Text, at: int) -> int:
+        found = source.argument(at)
+        if found is None:
+            return at
+        formula, behind = found
+        if formula.startswith("\\") and source.value.startswith("{", behind) and (end := source.group_end(behind)) > 0:
+            formula, behind = formula + source.value[behind:end], end
+        self._formula(formula, "$", "$", display=False)
+        return behind
+
     def _formula(self, content: str, opening: str, closing: str, *, display: bool) -> None:
         if self._options.math == "drop":
             self._out.append(HOLE)
             return
         # Single line breaks of a formula are those of the editor; marks are no part of it.
-        formula = " ".join(_TEXT_IN_MATH.sub("", self.macros.expanded(content)).split())
+        formula = " ".join(_NO_MATH.sub("", self.macros.expanded(content)).split())
         formula = f"{opening}{formula}{closing}" if opening.startswith("$") else f"{opening} {formula} {closing}"
         self._out.append(f"{LINE}{formula}{LINE}" if display else formula)
 
 
-class _Source(Text):
-    """A text with the ends of its environments and conditions, found once when they are first asked for."""
-
-    __slots__ = ("_conditions", "_environments", "_last")
-
-    def __init__(self, value: str, depth: int = 0):
-        super().__init__(value, depth)
-        self._environments: dict[int, tuple[int, int]] | None = None
-        self._conditions: dict[int, int] | None = None
-        self._last: dict[str, int] = {}
-
-    def environment_end(self, at: int) -> tuple[int, int]:
-        r"""Where the ``\end`` begins and ends that belongs to the ``\begin`` at ``at``; −1 when none does."""
-        if self._environments is None:
-            self._environments, opened = {}, {}
-            for match in _ENVIRONMENT.finditer(self.value):
-                waiting = opened.setdefault(match[2].strip(), [])
-                if match[1] == "begin":
-                    waiting.append(match.start())
-                elif waiting:
-                    self._environments[waiting.pop()] = match.span()
-        return self._environments.get(at, (-1, -1))
-
-    def condition_end(self, at: int) -> int:
-        r"""Behind the ``\else`` or ``\fi`` that ends the first branch of the condition at ``at``; behind the command when none does."""
-        if self._conditions is None:
-            self._conditions, opened = {}, []
-            for match in _CONDITION.finditer(self.value):
-                if match[1].startswith("if"):
-                    opened.append(match.start())
-                elif opened:
-                    self._conditions.setdefault(opened[-1], match.end())
-                    if match[1] == "fi":
-                        opened.pop()
-        return self._conditions.get(at, at + len("\\iffalse"))
-
-    def has_dollar_behind(self, at: int) -> bool:
-        return at <= self._last_of("$")
-
-    def find_behind(self, closing: str, at: int) -> int:
-        return self.value.find(closing, at) if at <= self._last_of(closing) else -1
-
-    def _last_of(self, mark: str) -> int:
-        if mark not in self._last:
-            self._last[mark] = self.value.rfind(mark)
-        return self._last[mark]
-
-
 def _as_it_is(code: str) -> str:
     """Source code whose blanks and line ends survive the tidying."""
-    return code.strip("\n").replace(" ", BLANK).replace("\t", 4 * BLANK).replace("\n", LINE)
-
-
-def _behind_arguments(source: Text, at: int, count: int) -> int:
-    """Behind so many arguments in braces and the optional ones before them."""
-    at = source.optional(source.optional(at)[1])[1]
-    for _ in range(count):
-        brace = source.skip_blanks(at)
-        end = source.group_end(brace) if source.value.startswith("{", brace) else -1
-        if end < 0:
-            return at
-        at = source.optional(end)[1] if count > 1 else end
-    return at
+    code = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
+    return code.replace(" ", BLANK).replace("\t", 4 * BLANK).replace("\n", LINE)

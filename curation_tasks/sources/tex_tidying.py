@@ -8,7 +8,7 @@ import re
 PARAGRAPH, TITLE, TITLE_END, HOLE, LINE, BLANK = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06"
 
 _EMPTY_BRACKETS = re.compile(rf" ?[(\[](?:see|cf\.|e\.g\.,?)?[ ,;{HOLE}]*[)\]]")
-_HOLES = re.compile(rf"[ {HOLE}]{{2,}}|{HOLE}")
+_HOLES = re.compile(rf"(?:[ {HOLE}]{{2,}}|{HOLE})(\.?)")
 _SPACES = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
 
 
@@ -28,7 +28,10 @@ def tidied(text: str) -> str:
 
 def _edge(match: re.Match[str]) -> str:
     """What stays between the words where something was left out: a space, but none before punctuation or behind a bracket."""
-    text, end = match.string, match.end()
-    if (end < len(text) and text[end] in ",.;:)]") or (match.start() and text[match.start() - 1] in "(["):
+    text, start, end = match.string, match.start(), match.end()
+    before = text[start - 1] if start else ""
+    if match[1]:
+        return "" if before == "." else "."
+    if (end < len(text) and text[end] in ",;:)]") or before in ("(", "["):
         return ""
     return " " if " " in match[0] else ""
