@@ -7,7 +7,21 @@ import sys
 
 import pytest
 
-COMMANDS = ["run", "plan", "stage", "operations", "show", "verify", "explain", "status", "report", "init", "version", "preview"]
+COMMANDS = [
+    "run",
+    "plan",
+    "stage",
+    "operations",
+    "show",
+    "verify",
+    "explain",
+    "status",
+    "report",
+    "train-classifier",
+    "init",
+    "version",
+    "preview",
+]
 
 
 def curate(*arguments, check=None, **environment):
