@@ -17,6 +17,7 @@ from curation_tasks.cli import (
     operations,
     plan,
     preview,
+    rejudge,
     report,
     run,
     show,
@@ -37,7 +38,7 @@ application = typer.Typer(
     epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
-for _module in (run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, init):
+for _module in (run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, init):
     _module.register(application)
 
 
