@@ -50,8 +50,8 @@ class Manifest:
 
     Attributes:
         uri: Where the manifest lies; not part of it.
-        content: ``pipeline, snapshot, stage, kind, schema, counts, reasons, counters, shards, ledger, quarantine``.
-        lineage: ``key, fingerprint, parents, files``.
+        content: ``pipeline, snapshot, stage, kind, schema, counts, reasons, counters, shards, ledger, quarantine, index``.
+        lineage: ``key, fingerprint, parents, files, earlier``.
         execution: Times, versions, hosts, memory, samples.
     """
 
@@ -94,6 +94,13 @@ class Manifest:
         return self.folder.rsplit("/", 4)[0]
 
     @property
+    def index(self) -> str | None:
+        """URI of the index that a reduction left, None for other stages."""
+        if not self.content.get("index"):
+            return None
+        return index_folder(self.root, self.content["pipeline"], self.content["snapshot"], self.key)
+
+    @property
     def parents(self) -> list[Mapping[str, str]]:
         """``stage, path, key, digest`` of each input; ``path`` is relative to the storage root."""
         return list(self.lineage["parents"])
@@ -113,6 +120,11 @@ class Manifest:
 
     def dataset(self) -> Dataset:
         return Dataset(self)
+
+
+def index_folder(root: str, pipeline: str, snapshot: str, key: str) -> str:
+    """Where a reduction of some key leaves its index: beside the snapshots, since later ones read it."""
+    return filesystem.join(root, pipeline, "index", snapshot, key)
 
 
 def read_manifest(uri: str) -> Manifest:

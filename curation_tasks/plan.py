@@ -20,7 +20,7 @@ from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.functions import check_function
 from curation_tasks.parts import ExportPart, OperationPart, Parameters, Part, PartKind, ReductionPart, SourcePart, function_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
-from curation_tasks.spec import ALL, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
+from curation_tasks.spec import ALL, EARLIER, INPUTS, RESOLVE, Origin, PipelineSpec, Resources, StageKind, StageSpec, validation_error
 
 #: Kind of stage → kind of the parts that it runs.
 PART_KIND: Mapping[StageKind, PartKind] = {"source": "source", "operations": "operation", "reduction": "reduction", "export": "export"}
@@ -81,6 +81,8 @@ class PlannedStage:
         options: dict[str, Any] = {"ledger_text": self.spec.ledger_text}
         if self.kind == "source":
             options["max_quarantined_ratio"] = self.spec.max_quarantined_ratio
+        if self.spec.against or self.spec.index:
+            options |= {"against": list(self.spec.against), "index": self.spec.leaves_index}
         if self.kind in ("blend", "compact", "publish"):
             options |= getattr(self.spec, self.kind).model_dump(mode="json")
         return {
@@ -227,6 +229,8 @@ def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
     for position, stage in enumerate(spec.stages):
         location = ("stages", position)
         calls = tuple(_planned_call(stage, index, catalog, spec.origin, location) for index in range(len(stage.calls)))
+        if stage.against or stage.index:
+            _check_against(spec, stage, calls[0].part, location)
         needs = spec.needs(stage)
         columns_in = _columns_in(stage, [planned[name] for name in needs], spec.origin, location)
         columns_out = _columns_out(stage, calls, columns_in, spec.origin, location)
@@ -365,6 +369,21 @@ def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin
     for name in function_parameters(parameters):
         check_function(name, origin.where((*location, *place)))
     return PlannedCall(call.use, part, parameters)
+
+
+def _check_against(spec: PipelineSpec, stage: StageSpec, part: Part, location: tuple[str | int, ...]) -> None:
+    """A reduction is compared with other datasets only where it can be, and with earlier snapshots only where there are any."""
+    where = spec.origin.where((*location, "against" if stage.against else "index"))
+    if not part.indexes:
+        raise ConfigError(f"{part.name} knows no index, so it cannot be compared with other datasets", where=where)
+    if EARLIER in stage.against and spec.partitions.by == "none":
+        raise ConfigError(
+            f"pipeline {spec.name!r} has no partitions, so no snapshot is earlier than another", where=where,
+            remedy="set `partitions` in the pipeline file, or name other datasets",
+        )  # fmt: skip
+    for name in stage.against:
+        if name.split("/")[0] == spec.name:
+            raise ConfigError(f"against: {name!r} is this pipeline itself", where=where, remedy=f"say `{EARLIER}`")
 
 
 def _columns_in(stage: StageSpec, parents: list[PlannedStage], origin: Origin, location: tuple[str | int, ...]) -> dict[str, str]:

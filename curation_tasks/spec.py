@@ -22,6 +22,8 @@ from curation_tasks.errors import ConfigError, did_you_mean
 
 #: The id of the stage that every run begins with; no stage of a file may take it.
 RESOLVE = "resolve"
+#: In ``against``: the snapshots of the same pipeline before the one that is curated.
+EARLIER = "earlier"
 #: The snapshot of pipelines without partitions.
 ALL = "all"
 #: The schedule of a pipeline that follows the pipelines whose datasets it reads.
@@ -35,6 +37,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 #: A name, and behind a plus sign what sets a trial run apart from the real one.
 _SNAPSHOT = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})(\+[A-Za-z0-9._-]{1,40})?$")
+
+#: A dataset of another pipeline below the same storage root: its name, and one snapshot of it.
+_DATASET = re.compile(r"^[a-z][a-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9._-]*(\+[A-Za-z0-9._-]+)?)?$")
 
 StageKind = Literal["source", "operations", "reduction", "blend", "compact", "export", "publish"]
 _KINDS: tuple[StageKind, ...] = ("source", "operations", "reduction", "blend", "compact", "export", "publish")
@@ -115,6 +120,14 @@ class StageSpec(_Model):
     publish: Publish | None = None
     needs: tuple[Name, ...] | None = Field(None, description="Stages whose output is read; default: the stage before.")
     parameters: Mapping[str, Any] = Field(default_factory=dict, description="Parameters of the source, reduction or export.")
+    against: tuple[str, ...] = Field(
+        (),
+        description="For a reduction: what else its documents are compared with, of which nothing is removed. `earlier` stands for the "
+        "published snapshots before this one; other datasets are named PIPELINE or PIPELINE/SNAPSHOT.",
+    )
+    index: bool = Field(
+        False, description="For a reduction: leave an index, so that others can be compared with this dataset; `against: earlier` does."
+    )
     resources: Resources = Resources()
     ledger_text: bool = Field(True, description="Keep the text of rejected documents in the ledger.")
     max_quarantined_ratio: float = Field(
@@ -127,6 +140,11 @@ class StageSpec(_Model):
         if not isinstance(value, (list, tuple)):
             return value
         return tuple(_part_call(item) for item in value)
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _one_name(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("resources", mode="before")
     @classmethod
@@ -146,6 +164,11 @@ class StageSpec(_Model):
             raise ValueError(f"a stage has exactly one of {', '.join(_KINDS)}; {found}")
         if self.parameters and self.kind not in ("source", "reduction", "export"):
             raise ValueError(f"`parameters` belongs to a source, a reduction or an export; here it stands beside `{self.kind}`")
+        if (self.against or self.index) and self.kind != "reduction":
+            raise ValueError(f"`{'against' if self.against else 'index'}` belongs to a reduction; here it stands beside `{self.kind}`")
+        for name in self.against:
+            if name != EARLIER and not _DATASET.match(name):
+                raise ValueError(f"against: {name!r} is neither `{EARLIER}` nor PIPELINE nor PIPELINE/SNAPSHOT")
         if self.blend is not None and set(self.needs or ()) != set(self.blend.weights):
             raise ValueError(
                 f"a blend reads the datasets that it weighs: `needs` names {', '.join(self.needs or ()) or 'none'},"
@@ -168,6 +191,11 @@ class StageSpec(_Model):
             return self.operations
         name = self.source or self.reduction or self.export
         return (PartCall(use=name, parameters=self.parameters),) if name else ()
+
+    @property
+    def leaves_index(self) -> bool:
+        """Whether the reduction writes an index of what it keeps."""
+        return self.index or EARLIER in self.against
 
     def location(self, call: int) -> tuple[str | int, ...]:
         """Where the parameters of a call stand, relative to the stage."""

@@ -119,3 +119,26 @@ def first_word(batch):
 
 def no_key(batch):
     return pa.nulls(len(batch), pa.list_(pa.int8()))
+
+
+class DatedParameters(Parameters):
+    texts: dict[str, tuple[str, ...]]
+
+
+def list_dated(parameters, snapshot):
+    return [SourceUnit(f"dated-{snapshot}", snapshot, options={"snapshot": snapshot})]
+
+
+def read_dated(unit, parameters, context):
+    texts = parameters.texts[unit.options["snapshot"]]
+    ids = [f"{unit.options['snapshot']}-{row}" for row in range(len(texts))]
+    yield pa.record_batch({"text": pa.array(texts, pa.string()), "native_id": pa.array(ids, pa.string())})
+
+
+DATED = SourcePart(
+    name="test.dated",
+    summary="The given texts of a snapshot.",
+    parameters=DatedParameters,
+    implementation=read_dated,
+    units=list_dated,
+)

@@ -32,7 +32,7 @@ def test_make_targets_exist(document, request):
 
 def test_commands_exist(document):
     commands = set(get_command(application).commands)
-    for name in re.findall(r"[`$ ]curate ([a-z]+)\b", document.read_text(encoding="utf-8")):
+    for name in re.findall(r"[`$ ]curate ([a-z-]+)\b", document.read_text(encoding="utf-8")):
         assert name in commands, name
 
 

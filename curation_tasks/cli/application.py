@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from curation_tasks.cli import (
+    character_histogram,
     explain,
     housekeep,
     init,
@@ -24,6 +25,7 @@ from curation_tasks.cli import (
     snapshots,
     stage,
     status,
+    train_classifier,
     verify,
 )
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
@@ -38,7 +40,10 @@ application = typer.Typer(
     epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
-for _module in (run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, init):
+for _module in (
+    run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
+    character_histogram, init,
+):  # fmt: skip
     _module.register(application)
 
 

@@ -20,8 +20,13 @@ def status(
 ) -> None:
     """Show snapshots, what is published, and stages that were begun and not finished.
 
+    Snapshots that are compared with earlier ones are [bold]fresh[/]; or [bold]incomplete[/]: an earlier one appeared or grew,
+    so duplicates may remain; or [bold]unsupported[/]: so many documents were removed for one that is not kept any more. Run
+    them again, the earliest first.
+
     [bold]Example[/]: curate status --root s3://bucket/curation
     """
+    from curation_tasks.runner.freshness import states
     from curation_tasks.runner.retention import expired_folders, snapshots
 
     rows: list[dict[str, Any]] = snapshots(root, pipeline)
@@ -32,12 +37,19 @@ def status(
     if not rows:
         console.print(f"Nothing there yet: {root}")
         return
+    incremental = any(row["earlier"] for row in rows)
     print_table(
         root,
-        ["pipeline", "snapshot", "published", "at", "documents", "unfinished stages"],
-        [[r["pipeline"], r["snapshot"], r["version"] or "no", r["published"], r["documents"], ", ".join(r["unfinished"])] for r in rows],
+        ["pipeline", "snapshot", "published", "at", "documents", "unfinished stages", *(["earlier snapshots"] if incremental else [])],
+        [
+            [
+                r["pipeline"], r["snapshot"], r["version"] or "no", r["published"], r["documents"], ", ".join(r["unfinished"]),
+                *([states(r["earlier"])] if incremental else []),
+            ]
+            for r in rows
+        ],
         right=["published", "documents"],
-    )
+    )  # fmt: skip
     if expired is not None:
         print_table("Not reachable from a published entry within retention", ["folder"], [[folder] for folder in gone])
 

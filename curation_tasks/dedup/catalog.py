@@ -66,6 +66,7 @@ PARTS = (
         implementation="curation_tasks.dedup.exact:exact",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", *parameters.columns, *parameters.keep.reads))),
         rejects=("exact_duplicate",),
+        indexes=True,
         # Lower-casing and white space follow the Unicode tables that Arrow was built with; XXH3 itself never changes.
         libraries=lambda parameters: ("pyarrow",) if {"lower", "whitespace"} & set(parameters.normalization) else (),
         example={"normalization": ["lower", "whitespace"]},

@@ -11,6 +11,8 @@ Three steps, each a map over the cluster, joined by files in object storage:
 the result is a function of the dataset and the parameters, whatever the number of partitions, tasks or workers, and
 whatever is run twice.
 
+Documents of earlier indexes rank before all of the dataset, and stay. The index that is left holds the hashes of what is kept.
+
 A null is never a duplicate; an empty text is one of any other empty text. Memory of a task is bounded by
 ``context.memory_per_task``, whatever the size of the dataset or of a shard: see ``_RUN_SHARE`` and ``_GROUPING_BYTES``.
 """
@@ -27,9 +29,11 @@ import pyarrow.parquet as pq
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ExactParameters
+from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_kept, write_partition
 from curation_tasks.dedup.keys import check_key, hex_hashes, key_hashes
 from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, partition_of, runs, settled, split
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, check_keep, policy_keys, rank_order, ties
+from curation_tasks.functions import function_hash
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.schema import EVIDENCE_FIELDS, arrow_type
 from curation_tasks.storage.filesystem import open_output
@@ -41,10 +45,14 @@ REASON = "exact_duplicate"
 _MAPPERS = 512
 #: A mapper writes what it has gathered when it holds this share of a task's memory; sorting it by partition doubles it.
 _RUN_SHARE = 8
-#: What grouping holds for a row: hash and address (24), their sorted copies (24), the order (8) and flags.
-_GROUPING_BYTES = 80
+#: What grouping holds for a row: hash and address (24), sorted hashes (16), order, group and their copies (48), and flags.
+_GROUPING_BYTES = 100
 #: And with a policy: key and tie (16), their sorted copies (16) and the order by rank (8).
 _RANKING_BYTES = 40
+#: And for an index: identities of some 40 bytes, and their sorted copies.
+_INDEXING_BYTES = 100
+#: Raised when the same parameters give other hashes: indexes of another version cannot be compared.
+_INDEX_VERSION = 1
 _DECISION_ROWS = 65_536
 
 _HASHES = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("address", pa.uint64()), ("doc_id", pa.string())])
@@ -66,33 +74,53 @@ def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionConte
     Returns:
         Decisions with reason ``exact_duplicate``; ``cluster`` is the hash of the key (32 hexadecimal digits), ``survivor``
         the ``doc_id`` of the document that stays, ``similarity`` 1. Counters: ``clusters`` (groups of more than one),
-        ``removed``, ``largest_cluster`` (documents in it, the survivor included).
+        ``removed``, ``largest_cluster`` (documents in it, the survivor included), where snapshots are compared ``removed_by_earlier``.
 
     Raises:
         ConfigError: A column is missing or holds what cannot be compared or ranked.
     """
     check_key(parameters, dataset.schema, dataset.manifest.stage)
     check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
+    indexes = open_indexes(context.earlier, identity(parameters))
     shards = [{"ordinal": ordinal, "uri": dataset.uri(shard)} for ordinal, shard in enumerate(dataset.shards)]
     size = max(1, -(-len(shards) // _MAPPERS))
     mappers = [{"mapper": first // size, "shards": shards[first : first + size]} for first in range(0, len(shards), size)]
-    row_bytes = _GROUPING_BYTES + (_RANKING_BYTES if _is_ranked(parameters) else 0)
-    [layout] = context.map("layout", settled, [{"partitions": context.partitions_for(dataset.rows * row_bytes)}])
+    row_bytes = _GROUPING_BYTES + (_RANKING_BYTES if _is_ranked(parameters) else 0) + (_INDEXING_BYTES if context.index else 0)
+    # Each partition of the index is made of whole partitions of the run.
+    indexed = index_partitions(dataset.rows)
+    pieces = -(-context.partitions_for(dataset.rows * row_bytes) // indexed) if context.index else 1
+    wanted = indexed * pieces if context.index else context.partitions_for(dataset.rows * row_bytes)
+    [layout] = context.map("layout", settled, [{"partitions": wanted}])
     partitions = layout["partitions"]
     run_bytes = context.memory_per_task // _RUN_SHARE
 
     given = parameters.model_dump(mode="json")
     context.map("hashes", write_hashes, mappers, context.work, given, partitions, run_bytes)
-    groups = context.map("groups", group_partition, list(range(partitions)), context.work, len(mappers), _is_ranked(parameters))
+    step = (context.work, len(mappers), _is_ranked(parameters), indexes, bool(context.index))
+    groups = context.map("groups", group_partition, list(range(partitions)), *step)
     decided = context.map("decisions", write_decisions, mappers, context.work, partitions)
+    index = None
+    if context.index:
+        step = (context.work, context.index, partitions // indexed)
+        index = commit_index(context.index, identity(parameters), context.map("index", write_partition, list(range(indexed)), *step))
     return Decisions(
         uris=[uri for mapper in decided for uri in mapper["uris"]],
         counters={
             "clusters": sum(group["clusters"] for group in groups),
             "removed": sum(group["removed"] for group in groups),
             "largest_cluster": max((group["largest_cluster"] for group in groups), default=0),
+            **({"removed_by_earlier": sum(group["removed_by_earlier"] for group in groups)} if context.index or context.earlier else {}),
         },
+        index=index,
     )
+
+
+def identity(parameters: ExactParameters) -> dict[str, Any]:
+    """What decides whether the keys of two datasets can be compared."""
+    url = {"tracking_parameters": list(parameters.tracking_parameters)} if "url" in parameters.normalization else {}
+    own = {"key": parameters.key, "key_code": function_hash(parameters.key)} if parameters.key else {}
+    columns = {"columns": list(parameters.columns), "normalization": list(parameters.normalization)}
+    return {"reduction": "dedup.exact", "version": _INDEX_VERSION, **columns, **url, **own}
 
 
 def _is_ranked(parameters: ExactParameters) -> bool:
@@ -139,7 +167,9 @@ def _hashes(shards: Sequence[dict[str, Any]], parameters: ExactParameters) -> It
 # Step 2: groups
 
 
-def group_partition(partition: int, work: str, mappers: int, ranked: bool) -> dict[str, Any]:
+def group_partition(
+    partition: int, work: str, mappers: int, ranked: bool, indexes: Sequence[dict[str, Any]], indexing: bool
+) -> dict[str, Any]:
     """Finds the groups of equal hashes in a partition and writes what each shard loses, one row group a shard."""
     with ExitStack() as stack:
         files = [stack.enter_context(open_partitions(_hashes_uri(work, mapper))) for mapper in range(mappers)]
@@ -149,14 +179,17 @@ def group_partition(partition: int, work: str, mappers: int, ranked: bool) -> di
         counts = [len(table) for table in tables]
         high, low, address, *rank = (_column(tables, name) for name in names)
         del tables
-        if ranked:
-            order = rank_order(*rank, address)
-            del rank
-            removed, survivor = (order[rows] for rows in duplicates(high[order], low[order]))
-        else:
-            removed, survivor = duplicates(high, low)  # rows are in the order of their addresses
-        keepers, keeper_of = np.unique(survivor, return_inverse=True)
-        doc_ids = _doc_ids(files, groups, counts, keepers)
+        best, members, group = grouped(high, low, rank_order(*rank, address) if ranked else None)
+        owner, owners = claimed(high[best], low[best], indexes)
+        stays = members == best[group]
+        stays &= owner[group] < 0
+        removed = members[~stays]
+        group = group[~stays]
+        if indexing:
+            write_kept(work, partition, _kept(files, groups, counts, high, low, best[owner < 0]))
+        keepers = np.unique(best[group[owner[group] < 0]])
+        doc_ids = pa.chunked_array([*_doc_ids(files, groups, counts, keepers).chunks, owners], pa.string())
+    survivor = np.where(owner[group] < 0, np.searchsorted(keepers, best[group]), len(keepers) + owner[group])
     with PartitionWriter(_removed_uri(work, partition), _REMOVED) as writer:
         for shard, chosen in split((address[removed] >> ROW_BITS).astype(np.int64)):
             rows = removed[chosen]
@@ -166,12 +199,29 @@ def group_partition(partition: int, work: str, mappers: int, ranked: bool) -> di
                     {
                         "row": (address[rows] & ROW_MASK).astype(np.int64),
                         "cluster": hex_hashes(high[rows], low[rows]),
-                        "survivor": doc_ids.take(pa.array(keeper_of[chosen])),
+                        "survivor": doc_ids.take(pa.array(survivor[chosen])),
                     }
                 ),
             )
-    largest = int(np.bincount(keeper_of).max()) + 1 if len(removed) else 0
-    return {"clusters": len(keepers), "removed": len(removed), "largest_cluster": largest}
+    sizes = np.bincount(group, minlength=len(best)) + (owner < 0)  # the survivor included, unless it is another snapshot's
+    several = sizes > (owner < 0)
+    return {
+        "clusters": int(np.count_nonzero(several)),
+        "removed": len(removed),
+        "largest_cluster": int(sizes[several].max(initial=0)),
+        "removed_by_earlier": int(np.count_nonzero(owner[group] >= 0)),
+    }
+
+
+def _kept(
+    files: Sequence[PartitionFile], groups: Sequence[list[int]], counts: Sequence[int], high: np.ndarray, low: np.ndarray, kept: np.ndarray
+) -> pa.Table:
+    """The hashes of kept documents with their identities. ``kept``: positions of rows, by hash; so is the table."""
+    order = np.argsort(kept)
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    doc_ids = _doc_ids(files, groups, counts, kept[order]).take(pa.array(back))
+    return pa.table([high[kept], low[kept], doc_ids], names=["high", "low", "doc_id"])
 
 
 def _removed_uri(work: str, partition: int) -> str:
@@ -182,24 +232,25 @@ def _column(tables: Sequence[pa.Table], name: str) -> np.ndarray:
     return np.concatenate([table[name].to_numpy() for table in tables] or [np.zeros(0, np.uint64)])
 
 
-def duplicates(high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows whose hash an earlier row has. Both halves count: equal halves alone make no duplicate.
+def grouped(high: np.ndarray, low: np.ndarray, order: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The groups of equal hashes. Both halves count: equal halves alone make no group.
 
     Args:
-        high: uint64, shape (rows,); rows in the order of their rank.
+        high: uint64, shape (rows,).
         low: uint64, shape (rows,).
+        order: int64, shape (rows,): positions by rank, best first; None when the rows are in that order.
 
     Returns:
-        ``(removed, survivor)``: int64, shape (removed,): positions of the removed rows, ascending, and of the first row
-        with the same hash.
+        ``(best, members, group)``: int64: the position of the best row of each group, shape (groups,), by hash; positions of
+        all rows, shape (rows,), group by group; and the group of each of these.
     """
-    order = np.lexsort((low, high))  # stable: equal hashes stay in the order of their rank
-    first = np.ones(len(order), bool)
-    first[1:] = (high[order[1:]] != high[order[:-1]]) | (low[order[1:]] != low[order[:-1]])
-    group = np.cumsum(first) - 1
-    removed, survivor = order[~first], order[first][group[~first]]
-    by_rank = np.argsort(removed)
-    return removed[by_rank], survivor[by_rank]
+    by_rank = (high, low) if order is None else (high[order], low[order])
+    members = np.lexsort(by_rank[::-1])  # stable: equal hashes stay in the order of their rank
+    sorted_high, sorted_low = (values[members] for values in by_rank)
+    first = np.ones(len(members), bool)
+    first[1:] = (sorted_high[1:] != sorted_high[:-1]) | (sorted_low[1:] != sorted_low[:-1])
+    members = members if order is None else order[members]
+    return members[first], members, np.cumsum(first) - 1
 
 
 def _doc_ids(files: Sequence[PartitionFile], groups: Sequence[list[int]], counts: Sequence[int], positions: np.ndarray) -> pa.ChunkedArray:

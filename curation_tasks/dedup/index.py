@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from curation_tasks.errors import InputError
+from curation_tasks.errors import ConfigError, InputError
 from curation_tasks.manifest import canonical_json, key_of
 from curation_tasks.storage import filesystem
 
@@ -50,6 +50,11 @@ class Index:
         return key_of({"index": self._content(), "erased": list(self.erased)})
 
     @property
+    def content_digest(self) -> str:
+        """The digest without the erasures: two indexes with this one in common differ by erasures only."""
+        return key_of(self._content())
+
+    @property
     def bytes(self) -> int:
         return sum(int(file["bytes"]) for file in self.files)
 
@@ -78,6 +83,29 @@ def read_index(uri: str) -> Index:
     if content.pop("format", None) != FORMAT:
         raise InputError("an index of another format", where=uri, expected=FORMAT, remedy="run the snapshot that wrote it again")
     return Index(uri=uri, erased=erased(uri), **content)
+
+
+def require_comparable(index: Index, snapshot: str, parameters: Mapping[str, Any]) -> None:
+    """Refuses an index that was made by other rules: nothing would match, and nobody would know.
+
+    Args:
+        index: Of an earlier snapshot.
+        snapshot: Its name, for the error.
+        parameters: Of this run; everything that decides whether documents match.
+
+    Raises:
+        ConfigError: They differ; names each one.
+    """
+    there = dict(index.parameters)
+    different = sorted(name for name in {*there, *parameters} if there.get(name) != parameters.get(name))
+    if different:
+        shown = "; ".join(f"{name}: {there.get(name)} there, {parameters.get(name)} here" for name in different)
+        raise ConfigError(
+            f"the index of {snapshot} was made with other parameters ({shown})",
+            where=index.uri,
+            expected="equal parameters: " + ", ".join(different),
+            remedy="set these parameters as they were, or run the earlier snapshots again with the new ones",
+        )
 
 
 def erased(uri: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from curation_tasks.errors import did_you_mean
 from curation_tasks.filters.classifier_parameters import FASTTEXT_QUALITY
+from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
 from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
@@ -250,6 +251,7 @@ def _measured_by(parameters: QualityParameters) -> dict[str, Any]:
 
 
 PARTS = (
+    CHARACTER_HISTOGRAM,
     FASTTEXT_QUALITY,
     LANGUAGE,
     OperationPart(

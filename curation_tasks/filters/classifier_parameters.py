@@ -57,3 +57,29 @@ FASTTEXT_QUALITY = OperationPart(
     libraries=lambda parameters: ("fasttext",) if parameters.engine == "fasttext" else (),
     example={"model": "models/quality.bin", "label": "hq", "keep": "pareto"},
 )
+
+
+class TrainingParameters(Parameters):
+    """How a classifier is trained. The defaults suit two sets of some ten thousand documents and more."""
+
+    positive_label: str = Field("hq", pattern=r"^\S+$", description="Label of the good examples.")
+    negative_label: str = Field("lq", pattern=r"^\S+$", description="Label of the others.")
+    held_out_ratio: float = Field(0.1, gt=0, le=0.5, description="Share of the documents that are kept from training, to measure with.")
+    seed: int = Field(42, ge=0, lt=2**63, description="Other seed, other order of the documents and other held-out ones.")
+    dimensions: int = Field(16, ge=1, le=4096, description="Length of an embedding.")
+    epochs: int = Field(5, ge=1, description="Passes over the documents.")
+    learning_rate: float = Field(0.5, gt=0, description="It falls to 0 over the training.")
+    word_grams: int = Field(2, ge=1, le=10, description="Longest n-gram of words.")
+    shortest_characters: int = Field(0, ge=0, description="Shortest n-gram of characters.")
+    longest_characters: int = Field(0, ge=0, le=20, description="Longest n-gram of characters; 0: none.")
+    buckets: int = Field(1_000_000, ge=1, lt=2**31, description="Number of hash buckets for n-grams. Memory: 4 bytes x dimensions each.")
+    min_count: int = Field(3, ge=1, description="Rarer words are no features by themselves.")
+    cutoff: int = Field(100_000, ge=256, description="Features that a quantized model (.ftz) keeps.")
+
+    @model_validator(mode="after")
+    def _two_labels(self) -> TrainingParameters:
+        if self.positive_label == self.negative_label:
+            raise ValueError("positive_label and negative_label must differ")
+        if self.shortest_characters > self.longest_characters:
+            raise ValueError("shortest_characters is above longest_characters")
+        return self

@@ -34,6 +34,7 @@ _COLOURS = {
 _INK, _MUTED, _LINE, _KEPT, _REJECTED, _BOUND = _COLOURS
 _BINS = 48
 _CENTRED_BINS = 12
+_CURVE_POINTS = 500
 _LABEL_CHARACTERS = 44
 _SETTINGS = {
     "svg.fonttype": "none",
@@ -132,6 +133,47 @@ def signal_plot(signal: Signal) -> str:
         if _centred(edges):
             axes.locator_params(axis="x", integer=True)
         axes.yaxis.set_major_formatter(_counts(highest))
+        return _svg(figure)
+
+
+def precision_recall_plot(bounds: np.ndarray, precision: np.ndarray, recall: np.ndarray) -> str:
+    """Precision over recall of a classifier, with some bounds marked; an ``<svg>`` element.
+
+    Args:
+        bounds: float64, shape (n,), falling.
+        precision: float64, shape (n,), of what has a score of at least the bound.
+        recall: float64, shape (n,).
+    """
+    shown = np.unique(np.searchsorted(recall, np.linspace(0, 1, _CURVE_POINTS)).clip(0, len(recall) - 1))
+    with _axes("precision and recall", 4.2, 3.2) as (figure, axes):
+        axes.plot(recall[shown], precision[shown], color=_KEPT, linewidth=1.6, drawstyle="steps-post")
+        for bound in (0.1, 0.5, 0.9):
+            at = np.searchsorted(-bounds, -bound, "right") - 1
+            if at >= 0:
+                axes.plot(recall[at], precision[at], marker="o", markersize=4, color=_BOUND)
+                axes.annotate(
+                    f"{bound:g}", (recall[at], precision[at]), xytext=(-5, -5), textcoords="offset points", ha="right", va="top",
+                    fontsize=8, color=_BOUND,
+                )  # fmt: skip
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.02)
+        axes.grid()
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
+        return _svg(figure)
+
+
+def scores_plot(scores: np.ndarray, positive: np.ndarray) -> str:
+    """Distribution of a classifier's scores, positive and other documents, each as shares of its own; an ``<svg>`` element."""
+    with _axes("scores", 4.2, 3.2) as (figure, axes):
+        edges = np.linspace(0, 1, 41)
+        for chosen, colour in ((positive, _KEPT), (~positive, _REJECTED)):
+            shares = np.histogram(scores[chosen], edges)[0] / max(1, chosen.sum())
+            axes.stairs(shares, edges, color=colour, linewidth=1.6)
+        axes.set_xlim(0, 1)
+        axes.grid(axis="y")
+        axes.set_xlabel("score")
+        axes.set_ylabel("share of the documents")
         return _svg(figure)
 
 

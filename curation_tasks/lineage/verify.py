@@ -361,6 +361,12 @@ def _resolved_units(manifest: Manifest, lists: Mapping[str, list[dict[str, Any]]
         if found != expected["digest"]:
             what = f"the listing of the source {stage!r} is not the one that the digest covers"
             yield _error(manifest, f"{manifest.folder}/units-{stage}.parquet", what, expected["digest"], found)
+    for stage, expected in manifest.content.get("earlier", {}).items():
+        rows = [row for row in lists.get(f"earlier-{stage}", []) if row["digest"] is not None]
+        found = digest_of([[row["snapshot"], row["digest"]] for row in rows])
+        if f"earlier-{stage}" in lists and found != expected["digest"]:
+            what = f"the list of earlier indexes of {stage!r} is not the one that the digest covers"
+            yield _error(manifest, f"{manifest.folder}/earlier-{stage}.parquet", what, expected["digest"], found)
     if digest_of(manifest.content["pipeline_spec"]) != manifest.content["spec_digest"]:
         yield _error(manifest, manifest.uri, "the pipeline is not the one of `spec_digest`")
 

@@ -8,6 +8,7 @@ from typing import Any
 from curation_tasks.lineage.tree import ancestors
 from curation_tasks.plan import Plan
 from curation_tasks.runner import resolve
+from curation_tasks.runner.earlier import frozen_indexes, indexes_digest
 from curation_tasks.runner.fingerprint import differences, stage_fingerprint
 from curation_tasks.runner.publish import named_manifest
 from curation_tasks.spec import RESOLVE
@@ -29,6 +30,7 @@ def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, 
     limit = old[RESOLVE].content["limit"]
     units = resolve.list_units(planned, snapshot, old[RESOLVE].root)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
+    earlier = frozen_indexes(planned, old[RESOLVE].root, snapshot)
     rows, changed = [], set()
     for stage in planned.stages:
         if stage.kind == "publish":
@@ -41,7 +43,8 @@ def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, 
         parents = {need: old[need].digest for need in stage.needs if need in old}
         if stage.kind == "source":
             parents = {RESOLVE: resolve.units_digest(units[stage.id], limit)}
-        fingerprint = json.loads(json.dumps(stage_fingerprint(stage.described(), snapshot, parents, files)))
+        indexes = indexes_digest(earlier[stage.id]) if stage.id in earlier else None
+        fingerprint = json.loads(json.dumps(stage_fingerprint(stage.described(), snapshot, parents, files, earlier=indexes)))
         reasons = [_worded(line) for line in differences(before.lineage["fingerprint"], fingerprint)]
         reasons += [f"its input {need!r} is recomputed" for need in stage.needs if need in changed]
         if reasons:
@@ -52,4 +55,4 @@ def plan_difference(planned: Plan, published: str, base: str) -> list[dict[str, 
 
 
 def _worded(line: str) -> str:
-    return line.replace(f"parents.{RESOLVE}:", "the source's files:")
+    return line.replace(f"parents.{RESOLVE}:", "the source's files:").replace("earlier:", "the indexes of earlier snapshots:")

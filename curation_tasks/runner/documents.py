@@ -266,8 +266,11 @@ def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int)
 
 
 def _file_hash(unit: SourceUnit) -> str:
-    """xxh3-128 of a local file, so that ``verify`` can tell a change; "" elsewhere, where the store's etag serves."""
-    if filesystem.scheme_of(unit.uri) != "file" or not filesystem.exists(unit.uri):
+    """xxh3-128 of a local file, so that ``verify`` can tell a change.
+
+    "" elsewhere, where the store's etag serves, and for a range of a file: size and time serve for one that many units share.
+    """
+    if filesystem.scheme_of(unit.uri) != "file" or "start" in unit.options or not filesystem.exists(unit.uri):
         return ""
     return file_hash(unit.uri)
 

@@ -22,7 +22,12 @@ FRAME_VERSION = 1
 
 
 def stage_fingerprint(
-    stage: Mapping[str, Any], snapshot: str, parents: Mapping[str, str], files: Mapping[str, Mapping[str, str]], engine: str = "cpu"
+    stage: Mapping[str, Any],
+    snapshot: str,
+    parents: Mapping[str, str],
+    files: Mapping[str, Mapping[str, str]],
+    engine: str = "cpu",
+    earlier: str | None = None,
 ) -> dict[str, Any]:
     """The fingerprint of a stage.
 
@@ -32,6 +37,7 @@ def stage_fingerprint(
         parents: Input → digest.
         files: Value of a ``FilePath`` parameter → ``{"sha256", …}``.
         engine: Enters only if an operation's engines may differ in bits.
+        earlier: Digest of the earlier indexes that it is compared with; None for a stage without ``against``.
 
     Raises:
         ConfigError: A library that a part declares is not installed.
@@ -64,6 +70,7 @@ def stage_fingerprint(
         "parents": dict(parents),
         "engine": None if exact else engine,
         "unicode": unicodedata.unidata_version,
+        **({} if earlier is None else {"earlier": earlier}),
     }
 
 

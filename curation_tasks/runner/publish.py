@@ -10,7 +10,7 @@ from typing import Any
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.lineage.tree import ancestors
-from curation_tasks.manifest import Manifest, digest_of, read_manifest
+from curation_tasks.manifest import Manifest, digest_of, key_of, read_manifest
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.commit import create_if_absent
 
@@ -44,6 +44,9 @@ def publish(
         "kind": "publish", "schema": {}, "reasons": {}, "counters": {}, "counts": counts | {"datasets": len(datasets)},
         "datasets": {name: manifest.digest for name, manifest in datasets.items()}, "spec_digest": resolved.content["spec_digest"],
     }  # fmt: skip
+    if "earlier" in resolved.content:
+        # The same documents may be known to follow from other indexes by now: consumers see that they are fresh again.
+        content["earlier"] = {stage: frozen["digest"] for stage, frozen in resolved.content["earlier"].items()}
     folder = published_folder(resolved.root, resolved.content["pipeline"], resolved.content["snapshot"])
     for _ in range(_ATTEMPTS):
         entries = published_entries(folder)
@@ -131,6 +134,7 @@ def with_published(result: dict[str, Any], manifest: Manifest) -> dict[str, Any]
 
 
 def _entry(number: int, uri: str, resolved: Manifest, datasets: Mapping[str, Manifest], content: Mapping[str, Any]) -> dict[str, Any]:
+    indexes = _published_indexes(datasets, resolved)
     return {
         "format": "curation-published/1",
         "version": number,
@@ -144,12 +148,46 @@ def _entry(number: int, uri: str, resolved: Manifest, datasets: Mapping[str, Man
             name: {"path": filesystem.relative_to(item.uri, item.root), "key": item.key, "digest": item.digest, "counts": dict(item.counts)}
             for name, item in datasets.items()
         },
-        "digest": digest_of({name: content[name] for name in ("datasets", "spec_digest")}),
+        **({"indexes": indexes} if indexes else {}),
+        "digest": _digest(content),
     }
 
 
+def _published_indexes(datasets: Mapping[str, Manifest], resolved: Manifest) -> dict[str, dict[str, str]]:
+    """The indexes behind the published datasets: stage → ``path`` and ``manifest``, relative to the root, and ``reduction``."""
+    stages = {item.stage: item for dataset in datasets.values() for item in ancestors(dataset) if item.index}
+    found = {}
+    for name, item in sorted(stages.items()):
+        item = _of_this_run(item, resolved)
+        found[name] = {
+            "path": filesystem.relative_to(item.index or "", item.root),
+            "manifest": filesystem.relative_to(item.uri, item.root),
+            "reduction": item.lineage["fingerprint"]["calls"][0]["use"],
+        }
+    return found
+
+
+def _of_this_run(item: Manifest, resolved: Manifest) -> Manifest:
+    """The manifest of a reduction as this run made it.
+
+    Where other indexes led to the same documents, the stages after it were reused, and their lineage leads to a manifest
+    of the same digest that records the indexes of back then.
+    """
+    frozen = resolved.content.get("earlier", {}).get(item.stage)
+    fingerprint = dict(item.lineage["fingerprint"])
+    if frozen is None or frozen["digest"] == fingerprint["earlier"]:
+        return item
+    key = key_of(fingerprint | {"earlier": frozen["digest"]})
+    found = read_manifest(filesystem.join(item.folder.rpartition("/")[0], key))
+    return found if found.digest == item.digest else item
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return digest_of({name: content[name] for name in ("datasets", "spec_digest", "earlier") if name in content})
+
+
 def _same(entry: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
-    return entry["digest"] == digest_of({name: content[name] for name in ("datasets", "spec_digest")})
+    return entry["digest"] == _digest(content)
 
 
 def _refuse_superseded(entries: list[dict[str, Any]], content: Mapping[str, Any], folder: str) -> None:

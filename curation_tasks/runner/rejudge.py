@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from curation_tasks.catalog import load_catalog
 from curation_tasks.errors import ConfigError, InputError
 from curation_tasks.lineage.tree import ancestors, read_parent
-from curation_tasks.manifest import MANIFEST_NAME, Manifest, digest_of, read_list, write_list
+from curation_tasks.manifest import MANIFEST_NAME, Manifest, digest_of, read_list
 from curation_tasks.parts import OperationPart, Parameters, file_parameters
 from curation_tasks.plan import PART_KIND
 from curation_tasks.runner import resolve
@@ -269,11 +269,10 @@ class Rejudgement:
             return uri
         for found in files.values():
             resolve.freeze_file(found, f"{folder}/files")
-        lists = {
-            name: write_list(folder, name, read_list(self.resolved, name), resolve.UNIT_COLUMNS)
-            for name in self.resolved.lineage
-            if name.startswith("units-")
-        }
+        # The listings of the sources do not depend on rules.
+        lists = {name: value for name, value in self.resolved.lineage.items() if isinstance(value, Mapping) and "file" in value}
+        for reference in lists.values():
+            _copy(f"{self.resolved.folder}/{reference['file']}", f"{folder}/{reference['file']}")
         lineage = {"key": key, "fingerprint": frozen, "parents": [], **lists}
         facts = {name: self.resolved.execution.get(name, "") for name in ("pipeline_file", "description")}
         execution = execution_facts(started, None) | facts | {"rejudged_from": self.resolved.key}
@@ -415,6 +414,12 @@ def _calls(manifest: Manifest) -> list[dict[str, Any]]:
 def _judged_calls(calls: Sequence[Mapping[str, Any]]) -> list[int]:
     """Positions of the operations that can be judged again."""
     return [index for index, call in enumerate(calls) if load_catalog().find("operation", call["use"]).judge]  # type: ignore[attr-defined]
+
+
+def _copy(uri: str, target: str) -> None:
+    with filesystem.open_input(uri) as source, filesystem.open_output(target) as copied:
+        while block := source.read(2**22):
+            copied.write(block)
 
 
 def _files_of(spec: Mapping[str, Any]) -> list[str]:

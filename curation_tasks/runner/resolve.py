@@ -7,7 +7,7 @@ frozen files (models, block lists) are kept by content; the listings of the sour
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from curation_tasks.errors import ConfigError, InputError
 from curation_tasks.manifest import canonical_json, digest_of, key_of, write_list
 from curation_tasks.parts import SourceUnit, file_parameters
 from curation_tasks.plan import Plan
+from curation_tasks.runner.earlier import indexes_digest
 from curation_tasks.storage import filesystem
 
 UNIT_COLUMNS = {"uri": "string", "path": "string", "bytes": "int64", "etag": "string", "options": "string"}
@@ -98,9 +99,15 @@ def freeze_file(found: Mapping[str, str], folder: str) -> str:
 
 
 def resolved_content(
-    plan: Plan, snapshot: str, limit: int | None, units: dict[str, list[SourceUnit]], files: dict[str, dict[str, str]]
+    plan: Plan,
+    snapshot: str,
+    limit: int | None,
+    units: dict[str, list[SourceUnit]],
+    files: dict[str, dict[str, str]],
+    earlier: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """What the resolve manifest freezes; its hash is the key."""
+    frozen = {stage: {"count": len(rows), "digest": indexes_digest(rows)} for stage, rows in earlier.items()}
     return {
         "pipeline_spec": plan.described(),
         "spec_digest": digest_of(plan.described()),
@@ -108,6 +115,7 @@ def resolved_content(
         "files": {name: {"sha256": found["sha256"]} for name, found in sorted(files.items())},
         "sources": {stage: {"count": len(listed), "digest": units_digest(listed, limit)} for stage, listed in units.items()},
         "snapshot": snapshot,
+        **({"earlier": frozen} if frozen else {}),
     }
 
 

@@ -12,11 +12,13 @@ from typing import Any
 from curation_tasks.lineage.graph import lineage_graph
 from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.manifest import MANIFEST_NAME, read_manifest
+from curation_tasks.runner.freshness import freshness
 from curation_tasks.storage import filesystem
 
 
 def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
-    """One row a pipeline and snapshot: the newest published version, and stages that have units but no manifest."""
+    """One row a pipeline and snapshot: the newest published version, stages that have units but no manifest, and under
+    ``earlier`` how it stands to the indexes of earlier snapshots (``freshness``)."""
     root = filesystem.absolute(root)
     rows = []
     for name, snapshot in _snapshots(root, pipeline):
@@ -33,6 +35,7 @@ def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
                 "published": last.get("published"),
                 "documents": max(item["counts"]["documents"] for item in last["datasets"].values()) if last else None,
                 "unfinished": sorted(set(unfinished)),
+                "earlier": freshness(root, name, snapshot),
             }
         )
     return rows
@@ -48,8 +51,10 @@ def reachable_folders(root: str, pipeline: str, snapshot: str, since: datetime) 
     folders: set[str] = set()
     for entry in kept:
         folders.add(f"{root}/{entry['manifest']}".rsplit("/", 1)[0])
-        for item in entry["datasets"].values():
-            for node in lineage_graph(read_manifest(f"{root}/{item['path']}")).values():
+        indexes = list(entry.get("indexes", {}).values())
+        folders |= {f"{root}/{item['path']}" for item in indexes}
+        for path in [item["path"] for item in entry["datasets"].values()] + [item["manifest"] for item in indexes]:
+            for node in lineage_graph(read_manifest(f"{root}/{path}")).values():
                 folders |= {uri.rsplit("/", 1)[0] for uri in (node.uri, node.resolve)}
     return folders
 
@@ -60,7 +65,8 @@ def expired_folders(root: str, days: int, pipeline: str | None = None, now: date
     before = (now or datetime.now(UTC)) - timedelta(days=days)
     # Of all pipelines: a published dataset of another one may have been made from this one's.
     kept = set().union(*(reachable_folders(root, name, snapshot, before) for name, snapshot in _snapshots(root, None)))
-    folders = [folder for name, snapshot in _snapshots(root, pipeline) for folder in stage_folders(root, name, snapshot)]
+    names = _snapshots(root, pipeline)
+    folders = [folder for name in names for folder in (*stage_folders(root, *name), *index_folders(root, *name))]
     return sorted(folder for folder in folders if folder not in kept and filesystem.last_change(folder) <= before)
 
 
@@ -73,6 +79,12 @@ def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
         if stage != "published"
         for key in filesystem.list_folders(filesystem.join(base, stage))
     ]
+
+
+def index_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
+    """``{root}/{pipeline}/index/{snapshot}/{key}`` of all keys."""
+    base = filesystem.join(root, pipeline, "index", snapshot)
+    return [filesystem.join(base, key) for key in filesystem.list_folders(base)]
 
 
 def _snapshots(root: str, pipeline: str | None) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,14 +21,26 @@ from curation_tasks.context import ReductionContext, RunContext
 from curation_tasks.errors import ConfigError, CurationError, InputError, did_you_mean
 from curation_tasks.lineage.openlineage import StageEvents
 from curation_tasks.logs import logger
-from curation_tasks.manifest import MANIFEST_NAME, Dataset, Manifest, key_of, read_list, read_manifest, values_hash, write_list
-from curation_tasks.plan import PART_KIND, override, plan
+from curation_tasks.manifest import (
+    MANIFEST_NAME,
+    Dataset,
+    Manifest,
+    index_folder,
+    key_of,
+    read_list,
+    read_manifest,
+    values_hash,
+    write_list,
+)
+from curation_tasks.plan import PART_KIND, Plan, override, plan
 from curation_tasks.runner import documents, publish, resolve
+from curation_tasks.runner.earlier import frozen_indexes, opened, write_earlier
 from curation_tasks.runner.fingerprint import stage_fingerprint
+from curation_tasks.runner.lease import Lease, wait_for_earlier
 from curation_tasks.runner.memory import PeakMemory
 from curation_tasks.runner.units import Progress, UnitOrder, run_units, summed
 from curation_tasks.schema import DOCUMENT_COLUMNS
-from curation_tasks.spec import RESOLVE, load_pipeline
+from curation_tasks.spec import EARLIER, RESOLVE, load_pipeline
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.commit import create_if_absent, require_commit_scheme
 
@@ -128,12 +140,22 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
     planned = plan(override(load_pipeline(request.pipeline_file), request.overrides))
     snapshot = planned.spec.check_snapshot(request.snapshot)
     started = time.perf_counter()
-    units = resolve.list_units(planned, snapshot, request.root)
+    root = filesystem.absolute(request.root)
+    incremental = any(EARLIER in stage.against for stage in planned.spec.stages)
+    if incremental:
+        wait_for_earlier(root, planned.spec.name, snapshot)
+    with Lease(root, planned.spec.name, snapshot, RESOLVE) if incremental else nullcontext():
+        return _resolved(request, planned, root, snapshot, started)
+
+
+def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, started: float) -> dict[str, Any]:
+    units = resolve.list_units(planned, snapshot, root)
     base = str(Path(request.pipeline_file).parent)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
-    frozen = resolve.resolved_content(planned, snapshot, request.limit, units, files)
+    earlier = frozen_indexes(planned, root, snapshot)
+    frozen = resolve.resolved_content(planned, snapshot, request.limit, units, files, earlier)
     key = resolve.resolve_key(frozen)
-    folder = filesystem.join(filesystem.absolute(request.root), planned.spec.name, snapshot, RESOLVE, key)
+    folder = filesystem.join(root, planned.spec.name, snapshot, RESOLVE, key)
     uri = f"{folder}/{MANIFEST_NAME}"
     events = StageEvents(planned.spec.name, snapshot, RESOLVE, key)
     events.start(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
@@ -147,8 +169,8 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
         "pipeline": planned.spec.name, "stage": RESOLVE, "kind": RESOLVE, "schema": {}, "reasons": {}, "counters": {},
         "counts": {"units": sum(len(listed) for listed in units.values())}, **frozen,
     }  # fmt: skip
-    lineage = {"key": key, "fingerprint": frozen, "parents": [], "lists": resolve.write_units(folder, units)}
-    lineage |= lineage.pop("lists")
+    lineage = {"key": key, "fingerprint": frozen, "parents": [], **resolve.write_units(folder, units)}
+    lineage |= {f"earlier-{stage}": write_earlier(folder, f"earlier-{stage}", rows) for stage, rows in earlier.items()}
     execution = execution_facts(started, None) | {"pipeline_file": str(request.pipeline_file), "description": planned.spec.description}
     manifest = Manifest(uri, content, lineage, execution)
     result = commit(manifest)
@@ -176,10 +198,11 @@ class Stage:
             digests = {RESOLVE: self.resolved.content["sources"][self.spec["id"]]["digest"]}
         if self.kind == "publish":
             digests |= {RESOLVE: self.resolved.digest}
-        self.fingerprint = stage_fingerprint(self.spec, self.snapshot, digests, self.resolved.content["files"])
+        earlier = self.resolved.content.get("earlier", {}).get(self.spec["id"], {}).get("digest")
+        self.fingerprint = stage_fingerprint(self.spec, self.snapshot, digests, self.resolved.content["files"], earlier=earlier)
         self.key = key_of(self.fingerprint)
-        root = self.resolved.root
-        self.folder = filesystem.join(root, self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.key)
+        self.root, self.pipeline = self.resolved.root, self.resolved.content["pipeline"]
+        self.folder = filesystem.join(self.root, self.pipeline, self.snapshot, self.spec["id"], self.key)
         self.uri = f"{self.folder}/{MANIFEST_NAME}"
 
     def _parents(self) -> dict[str, Manifest]:
@@ -199,7 +222,17 @@ class Stage:
         return parents
 
     def run(self) -> dict[str, Any]:
-        events = StageEvents(self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.key)
+        """Runs the stage; a snapshot that others may wait for holds its lease meanwhile, until it is published."""
+        if not any(EARLIER in stage["options"].get("against", ()) for stage in self.resolved.content["pipeline_spec"]["stages"]):
+            return self._told_of()
+        with Lease(self.root, self.pipeline, self.snapshot, self.spec["id"]) as lease:
+            result = self._told_of()
+            if self.kind == "publish":
+                lease.drop()
+            return result
+
+    def _told_of(self) -> dict[str, Any]:
+        events = StageEvents(self.pipeline, self.snapshot, self.spec["id"], self.key)
         events.start(list(self.parents.values()), self._source_units() if events.enabled and self.kind == "source" else ())
         try:
             manifest, result = self._run(events)
@@ -211,7 +244,7 @@ class Stage:
 
     def _run(self, events: StageEvents) -> tuple[Manifest, dict[str, Any]]:
         self.around = dataclasses.replace(self.around, progress=_told(self.around.progress, events))
-        log = logger().bind(pipeline=self.resolved.content["pipeline"], snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
+        log = logger().bind(pipeline=self.pipeline, snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
         if filesystem.exists(self.uri) and self._is_current():
             manifest = read_manifest(self.uri)
             log.info("stage was done before", digest=manifest.digest)
@@ -269,7 +302,7 @@ class Stage:
 
     def _context(self) -> RunContext:
         files = {name: f"{self.resolved.folder}/files/{found['sha256']}" for name, found in self.resolved.content["files"].items()}
-        return RunContext(self.resolved.content["pipeline"], self.snapshot, self.spec["id"], self.folder, files=files)
+        return RunContext(self.pipeline, self.snapshot, self.spec["id"], self.folder, files=files)
 
     def _units(
         self, client: Client, function: Callable[..., dict[str, Any]], items: Sequence[Any], work: documents.Work, **more: Any
@@ -331,9 +364,21 @@ class Stage:
             return run_units(client, work, step, function, items, arguments, progress=self.around.progress, order=self.around.order)
 
         fields = {name.name: getattr(context, name.name) for name in dataclasses.fields(context)}
-        reduction = ReductionContext(**fields, map=run_step, work=work, memory_per_task=_memory_per_task(client))
+        options, earlier = self.spec["options"], read_list(self.resolved, f"earlier-{self.spec['id']}")
+        reduction = ReductionContext(
+            **fields,
+            map=run_step,
+            work=work,
+            memory_per_task=_memory_per_task(client),
+            earlier=opened(self.root, earlier),
+            index=index_folder(self.root, self.pipeline, self.snapshot, self.key) if options.get("index") else "",
+        )
         decisions = part.load()(dataset, part.parameters.model_validate(call["parameters"]), reduction)
         self.extra_counters = dict(decisions.counters)
+        if options.get("index"):
+            self.extra_content = {"index": {name: decisions.index[name] for name in ("digest", "documents")}}
+        if earlier:
+            self.extra_lineage = {"earlier": write_earlier(self.folder, "earlier", earlier)}
         items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
         return self._units(client, documents.apply_decisions, items, self._work(self.schema))
 
@@ -396,6 +441,8 @@ class Stage:
     # --- commit ------------------------------------------------------------------------------------------------------
 
     extra_counters: Mapping[str, int] = {}
+    extra_content: Mapping[str, Any] = {}
+    extra_lineage: Mapping[str, Any] = {}
     schema: Mapping[str, str]
     units: list[dict[str, Any]]
 
@@ -415,7 +462,7 @@ class Stage:
             )
         counts["bytes"] = sum(shard["bytes"] for result in done for shard in result["shards"])
         content = {
-            "pipeline": self.resolved.content["pipeline"],
+            "pipeline": self.pipeline,
             "snapshot": self.snapshot,
             "stage": self.spec["id"],
             "kind": self.kind,
@@ -426,6 +473,7 @@ class Stage:
         }
         shards = [shard for result in done for shard in result["shards"]]
         ledgers = [result["ledger"] for result in done if result.get("ledger", {}).get("rows")]
+        content |= self.extra_content
         content["values"] = values_hash(shards, ledgers)
         lists: dict[str, Any] = {
             "shards": write_list(self.folder, "shards", shards, SHARD_LIST),
@@ -435,7 +483,7 @@ class Stage:
             content["quarantine"] = write_list(self.folder, "quarantine", quarantined, QUARANTINE_LIST)
         if self.kind == "source":
             lists["source_files"] = write_list(self.folder, "source_files", self._source_files(results), SOURCE_LIST)
-        lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names(), **lists}
+        lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names(), **lists, **self.extra_lineage}
         samples = _first_samples(done)
         execution = {
             "samples": write_list(self.folder, "samples", samples, SAMPLE_LIST),
@@ -473,7 +521,7 @@ class Stage:
 
     def _published(self) -> Manifest:
         content, entry = publish.publish(self.uri, self.resolved, self.parents, self.spec["options"], republish=self.request.republish)
-        content |= {"pipeline": self.resolved.content["pipeline"], "snapshot": self.snapshot, "stage": self.spec["id"]}
+        content |= {"pipeline": self.pipeline, "snapshot": self.snapshot, "stage": self.spec["id"]}
         lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names()}
         return Manifest(self.uri, content, lineage, {"published": entry})
 

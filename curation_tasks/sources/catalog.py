@@ -12,11 +12,9 @@ from curation_tasks.parts import Parameters, SourcePart
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
 from curation_tasks.sources.builder import source_from_builder
 from curation_tasks.sources.download import Download, UrlDownloader
-
-Patterns = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value, json_schema_input_type=str | tuple[str, ...]),
-]
+from curation_tasks.sources.file_parameters import FileParameters, Patterns
+from curation_tasks.sources.web import PARTS as WEB_PARTS
+from curation_tasks.sources.wikipedia_part import WIKIPEDIA
 
 _JSON_TYPES = ("string", "bool", "int64", "double", "list<string>", "list<int64>", "list<double>")
 _PARQUET_TYPES = (*_JSON_TYPES, "int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "float", "date32", "timestamp[us]")
@@ -81,21 +79,6 @@ def _check_types(columns: ColumnMapping, known: tuple[str, ...]) -> ColumnMappin
             raise ValueError(f"column {source!r} of the file is read as {' or '.join(types[source])} already, so not as {kind}")
         types[source] = (kind,)
     return columns
-
-
-class FileParameters(Parameters):
-    """Files to read."""
-
-    files: Patterns = Field(
-        min_length=1,
-        description="Paths or URIs (file, s3, http), with *, ? and ** where the store can list. A folder stands for all files below it; "
-        "{snapshot} for the snapshot.",
-    )
-    base: str | None = Field(
-        None,
-        description="Folder to which file names are relative where they make identities. Default: the common folder of `files`. "
-        "Set it where data may move and the patterns have no folder in common.",
-    )
 
 
 class JsonlParameters(FileParameters):
@@ -276,4 +259,6 @@ PARTS = (
         rejects=("empty_story",),
         example={"stories": 1000, "units": 2},
     ),
+    *WEB_PARTS,
+    WIKIPEDIA,
 )

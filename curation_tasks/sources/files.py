@@ -10,8 +10,8 @@ from typing import IO, Any, Protocol
 
 from curation_tasks.errors import ConfigError, InputError
 from curation_tasks.parts import SourceUnit
-from curation_tasks.sources.catalog import FileParameters
 from curation_tasks.sources.download import shared_beginning
+from curation_tasks.sources.file_parameters import FileParameters
 from curation_tasks.storage.filesystem import absolute, glob_files, open_input, scheme_of, storage_errors
 
 _COMPRESSION_OF = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}

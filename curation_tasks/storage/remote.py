@@ -295,7 +295,8 @@ class _Blocks(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_END:
-            self._load()
+            if self._remote.bytes < 0:
+                self._load()
             offset += self._remote.bytes
         elif whence == io.SEEK_CUR:
             offset += self._position
@@ -305,6 +306,8 @@ class _Blocks(io.RawIOBase):
         return offset
 
     def readinto(self, buffer: Any) -> int:
+        if 0 <= self._remote.bytes <= self._position:
+            return 0
         if self._whole is None and not self._start <= self._position < self._start + len(self._block):
             self._load()
         if self._whole is not None:
@@ -327,11 +330,8 @@ class _Blocks(io.RawIOBase):
         super().close()
 
     def _load(self) -> None:
-        """Makes the block at the position the one that is held; an empty one behind the end."""
+        """Makes the block at the position the one that is held."""
         remote, position = self._remote, self._position
-        if 0 <= remote.bytes <= position:
-            self._block, self._start = b"", position
-            return
         goes_on = position == self._start + len(self._block)
         try:
             if self._ahead and self._ahead[0] == position:

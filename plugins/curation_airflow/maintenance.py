@@ -7,7 +7,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 
-from curation_airflow.dag_factory import DEFAULT_ARGUMENTS, storage_root
+from curation_airflow.dag_factory import DEFAULT_ARGUMENTS, has_catalogue, storage_root
 from curation_airflow.stage_operator import stage_operator
 from curation_tasks.plan import CommandCall, plan
 from curation_tasks.spec import load_pipeline
@@ -77,6 +77,6 @@ def _partitioned(folders: Sequence[Path]) -> dict[str, Path]:
             planned = plan(load_pipeline(path))
         except Exception:  # whatever is wrong with it: its own DAG says so
             continue
-        if planned.snapshot_source is not None:
+        if has_catalogue(planned):
             found.setdefault(planned.spec.name, path)
     return found

@@ -7,7 +7,22 @@ import sys
 
 import pytest
 
-COMMANDS = ["run", "plan", "stage", "operations", "show", "verify", "explain", "status", "report", "init", "version", "preview", "rejudge"]
+COMMANDS = [
+    "run",
+    "plan",
+    "stage",
+    "operations",
+    "show",
+    "verify",
+    "explain",
+    "status",
+    "report",
+    "train-classifier",
+    "init",
+    "version",
+    "preview",
+    "rejudge",
+]
 
 
 def curate(*arguments, check=None, **environment):

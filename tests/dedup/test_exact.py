@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from curation_tasks.dedup import exact as module
 from curation_tasks.dedup import keys
 from curation_tasks.dedup.catalog import PARTS, ExactParameters
-from curation_tasks.dedup.exact import duplicates, exact
+from curation_tasks.dedup.exact import exact, grouped
 from curation_tasks.errors import ConfigError
 from curation_tasks.storage.filesystem import read_bytes
 
@@ -138,9 +138,10 @@ def test_object_storage_serves_as_well_as_a_disk(make_dataset, make_context, buc
 
 def test_equal_halves_of_a_hash_make_no_duplicate():
     high, low = np.array([1, 1, 2, 1, 2], np.uint64), np.array([5, 6, 5, 5, 6], np.uint64)
-    removed, survivor = duplicates(high, low)
-    assert removed.tolist() == [3]
-    assert survivor.tolist() == [0]
+    best, members, group = grouped(high, low)
+    assert (best.tolist(), members.tolist(), group.tolist()) == ([0, 1, 2, 4], [0, 3, 1, 2, 4], [0, 0, 1, 2, 3])
+    best, members, group = grouped(high, low, np.arange(5)[::-1])
+    assert (best.tolist(), members.tolist(), group.tolist()) == ([3, 1, 2, 4], [3, 0, 1, 2, 4], [0, 0, 1, 2, 3])
 
 
 def test_texts_whose_hashes_share_a_half_all_stay(make_dataset, make_context, tmp_path, monkeypatch):

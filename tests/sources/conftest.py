@@ -1,5 +1,7 @@
-"""A web server that fails as it is told."""
+"""A web server that fails as it is told, and archives to serve (``from made_archives import …``)."""
 
+import importlib.util
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,6 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+
+def _load(name: str) -> None:
+    """Makes a module beside this file importable by tests, which are no package."""
+    specification = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+
+
+_load("made_archives")
 
 
 @dataclass

@@ -1,0 +1,108 @@
+"""The engines, by name. Each ``make_…`` takes the parameters of a stage and gives an ``ExtractionEngine``.
+
+Another engine is a line in ``ENGINES``, its name in ``curation_tasks.sources.web.ExtractionParameters``, and its library in
+``engine_libraries`` there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from curation_tasks.sources.extraction.pages import ExtractionEngine, Page
+from curation_tasks.sources.web import ExtractionParameters
+
+_BLANK_LINES = re.compile(r"\n[ \t\r\f\v]*\n\s*")
+
+
+def make_engine(parameters: ExtractionParameters) -> ExtractionEngine:
+    """The engine that the parameters name; imports its library."""
+    return ENGINES[parameters.engine](parameters)
+
+
+def make_resiliparse(parameters: ExtractionParameters) -> ExtractionEngine:
+    """Rules on blocks in compiled code; the fastest. https://resiliparse.chatnoir.eu"""
+    from resiliparse.extract.html2text import extract_plain_text
+
+    options = {
+        "preserve_formatting": True,
+        "main_content": parameters.content == "main",
+        "list_bullets": True,
+        "alt_texts": False,
+        "links": parameters.links,
+        "form_fields": False,
+        "noscript": False,
+        "comments": parameters.comments,
+    }
+
+    def extract(page: Page) -> str:
+        return _tidy(extract_plain_text(page.tree, **options))
+
+    return extract
+
+
+def make_trafilatura(parameters: ExtractionParameters) -> ExtractionEngine:
+    """Rules and fall-backs with the best measured text; an order of magnitude slower. https://trafilatura.readthedocs.io"""
+    import trafilatura
+    from trafilatura.meta import reset_caches
+
+    if parameters.content == "whole":
+        return lambda page: _tidy(trafilatura.html2txt(_without_declaration(page.html)) or "")
+    options = {
+        "output_format": "markdown" if parameters.form == "markdown" else "txt",
+        "include_comments": parameters.comments,
+        "include_links": parameters.links,
+        "favor_precision": parameters.favor == "precision",
+        "favor_recall": parameters.favor == "recall",
+        "fast": parameters.fast,
+        "deduplicate": False,
+    }
+    calls = 0
+
+    def extract(page: Page) -> str:
+        nonlocal calls
+        calls += 1
+        if calls % 1000 == 0:
+            reset_caches()
+        return _tidy(trafilatura.extract(_without_declaration(page.html), **options) or "")
+
+    return extract
+
+
+def make_justext(parameters: ExtractionParameters) -> ExtractionEngine:
+    """Stop-word density of paragraphs. The stop list is the one whose words the page has most. https://github.com/miso-belica/jusText"""
+    import justext
+
+    from curation_tasks.sources.extraction.stop_words import StopLists
+
+    lists = StopLists.of_justext()
+
+    def extract(page: Page) -> str:
+        if not page.html.strip():
+            return ""
+        stop_words = lists.of_text(page.tree.body.text if page.tree.body else "")
+        # Scripts without spaces, and languages without a list, are judged by length and links alone.
+        density = {} if stop_words else {"stopwords_low": 0.0, "stopwords_high": 0.0}
+        paragraphs = justext.justext(_without_declaration(page.html), stop_words, **density)
+        kept = (item.text for item in paragraphs if parameters.content == "whole" or not item.is_boilerplate)
+        return "\n\n".join(text for text in kept if text)
+
+    return extract
+
+
+ENGINES: dict[str, Callable[[ExtractionParameters], ExtractionEngine]] = {
+    "resiliparse": make_resiliparse,
+    "trafilatura": make_trafilatura,
+    "justext": make_justext,
+}
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.IGNORECASE)
+
+
+def _without_declaration(html: str) -> str:
+    """lxml refuses text that declares an encoding: it is decoded already."""
+    return _DECLARATION.sub("", html.replace("\0", ""), count=1)
+
+
+def _tidy(text: str) -> str:
+    return _BLANK_LINES.sub("\n\n", text).strip()

@@ -1,0 +1,249 @@
+"""Snapshots compared with earlier ones: any order of runs ends in the same data, and `status` says what is to be run again."""
+
+import itertools
+import json
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from curation_tasks.clusters import ClusterSettings, open_cluster
+from curation_tasks.dedup.index import erase
+from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.lineage.published import published_entries
+from curation_tasks.lineage.verify import verify
+from curation_tasks.manifest import read_list, read_manifest
+from curation_tasks.plan import plan
+from curation_tasks.runner import StageRequest, Surroundings, run_stage
+from curation_tasks.runner import lease as leases
+from curation_tasks.runner.freshness import freshness, indexed_documents, states
+from curation_tasks.runner.publish import named_manifest
+from curation_tasks.runner.retention import expired_folders, snapshots
+from curation_tasks.spec import load_pipeline
+
+MONTHS = ("2026-01", "2026-02", "2026-03")
+TEXTS = {
+    "2026-01": ["a", "b", "b", "c"],
+    "2026-02": ["a", "d", "e", "e"],
+    "2026-03": ["d", "b", "f", "e"],
+}
+PIPELINE = """
+name: monthly
+partitions: month
+stages:
+  - id: dated
+    source: curation_test_parts:DATED
+    parameters: {texts: TEXTS}
+  - id: exact
+    reduction: dedup.exact
+    against: earlier
+  - id: text
+    export: curation_test_parts:TEXT
+  - id: publish
+    publish: {gates: {min_documents: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with open_cluster(ClusterSettings(workers=2)) as client:
+        yield client
+
+
+@pytest.fixture
+def curate(tmp_path, own_parts, cluster):
+    """``curate(snapshot, root=…, until=…, **replacements in the pipeline)``: the results of the stages."""
+
+    def run(snapshot, root="data", until=None, name="monthly", texts=TEXTS, **replacements):
+        document = PIPELINE.replace("TEXTS", json.dumps(texts)).replace("name: monthly", f"name: {name}")
+        for old, new in replacements.items():
+            assert old in document
+            document = document.replace(old, new)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(document, encoding="utf-8")
+        around = Surroundings(client=lambda settings: nullcontext(cluster))
+        request = StageRequest("resolve", pipeline_file=str(path), root=str(tmp_path / root), snapshot=snapshot)
+        outcomes = {"resolve": run_stage(request, around)}
+        for stage in plan(load_pipeline(path)).stages:
+            inputs = {need: outcomes[need]["manifest"] for need in stage.needs}
+            outcomes[stage.id] = run_stage(StageRequest(stage.id, resolved=outcomes["resolve"]["manifest"], inputs=inputs), around)
+            if stage.id == until:
+                break
+        return outcomes
+
+    return run
+
+
+def published_text(root: Path, snapshot):
+    """The texts that consumers of a snapshot read."""
+    entry = published_entries(f"{root}/monthly/{snapshot}/published")[-1]
+    dataset = read_manifest(f"{root}/{entry['datasets']['text']['path']}").dataset()
+    return [line for shard in dataset.shards for line in Path(dataset.uri(shard)).read_text(encoding="utf-8").splitlines()]
+
+
+def state(root, snapshot):
+    return states(freshness(str(root), "monthly", snapshot))
+
+
+EXPECTED = {"2026-01": ["a", "b", "c"], "2026-02": ["d", "e"], "2026-03": ["f"]}
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(MONTHS)], ids="".join)
+def test_any_order_of_runs_ends_in_the_same_data(curate, tmp_path, order):
+    for snapshot in order:
+        curate(snapshot)
+    root = tmp_path / "data"
+    # Whoever is stale is run again, the earliest first; that may make later ones stale, never earlier ones.
+    again = []
+    for snapshot in MONTHS:
+        if state(root, snapshot) != "fresh":
+            again.append(snapshot)
+            curate(snapshot)
+    assert bool(again) == (order != MONTHS)
+    assert {snapshot: published_text(root, snapshot) for snapshot in MONTHS} == EXPECTED
+    assert [state(root, snapshot) for snapshot in MONTHS] == ["fresh"] * 3
+
+
+def test_what_is_stale_and_why(curate, tmp_path):
+    root = tmp_path / "data"
+    curate("2026-03")
+    assert published_text(root, "2026-03") == ["d", "b", "f", "e"]
+    curate("2026-01")
+    assert state(root, "2026-03") == "incomplete"
+    curate("2026-03")
+    assert published_text(root, "2026-03") == ["d", "f", "e"]
+    curate("2026-01", texts=TEXTS | {"2026-01": ["a"]})
+    assert state(root, "2026-03") == "unsupported: 1"
+    [row] = freshness(str(root), "monthly", "2026-03")
+    assert row == {"stage": "exact", "state": "unsupported", "changed": ["2026-01"], "unsupported_documents": 1}
+    assert [row["earlier"] for row in snapshots(str(root))][1] == [row]
+
+
+def test_an_earlier_snapshot_run_again_with_the_same_outcome_leaves_later_ones_fresh(curate, tmp_path):
+    curate("2026-01")
+    first = curate("2026-02")
+    again = curate("2026-01", **{"against: earlier": "against: earlier\n    ledger_text: false"})
+    assert not again["exact"]["reused"]
+    assert state(tmp_path / "data", "2026-02") == "fresh"
+    assert curate("2026-02")["exact"]["key"] == first["exact"]["key"]
+
+
+def test_a_stale_snapshot_whose_documents_stay_the_same_is_fresh_after_it(curate, tmp_path):
+    texts = {"2026-01": ["x"], "2026-02": ["y"]}
+    curate("2026-02", texts=texts)
+    curate("2026-01", texts=texts)
+    assert state(tmp_path / "data", "2026-02") == "incomplete"
+    outcomes = curate("2026-02", texts=texts)
+    assert outcomes["text"]["reused"]
+    assert outcomes["publish"]["published"].endswith("000002.json")
+    assert state(tmp_path / "data", "2026-02") == "fresh"
+
+
+def test_manifests_record_every_earlier_snapshot_and_an_unpublished_one_decides_nothing(curate, tmp_path):
+    curate("2026-01", until="exact")
+    (tmp_path / "data" / "monthly" / "2026-01" / "lease.json").unlink()
+    outcomes = curate("2026-02")
+    [row] = read_list(read_manifest(outcomes["exact"]["manifest"]), "earlier")
+    assert row == {"snapshot": "2026-01", "path": None, "digest": None, "content": None}
+    assert outcomes["exact"]["counts"]["documents"] == 3
+    curate("2026-01")
+    outcomes = curate("2026-02")
+    manifest = read_manifest(outcomes["exact"]["manifest"])
+    [row] = read_list(manifest, "earlier")
+    assert row["digest"] == read_manifest(curate("2026-01")["exact"]["manifest"]).content["index"]["digest"]
+    assert manifest.content["counters"]["removed_by_earlier"] == 1
+    assert verify(named_manifest(outcomes["publish"]["published"])) == []
+
+
+def test_an_erasure_is_seen_at_once_and_matters_only_where_somebody_was_removed_for_it(curate, tmp_path):
+    root = tmp_path / "data"
+    index = read_manifest(curate("2026-01")["exact"]["manifest"]).index
+    curate("2026-02")
+    assert {name for names in indexed_documents(index) for name in names.to_pylist()} == {f"dated:2026-01-{n}" for n in (0, 1, 3)}
+    erase(index, ["dated:2026-01-3"])
+    assert state(root, "2026-02") == "fresh"
+    erase(index, ["dated:2026-01-0"])
+    assert state(root, "2026-02") == "unsupported: 1"
+    curate("2026-02")
+    assert state(root, "2026-02") == "fresh"
+    assert published_text(root, "2026-02") == ["a", "d", "e"]
+
+
+def test_an_index_that_changes_after_resolve_stops_the_run(curate, tmp_path, cluster):
+    index = read_manifest(curate("2026-01")["exact"]["manifest"]).index
+    before = curate("2026-02", until="dated")
+    erase(index, ["dated:2026-01-0"])
+    request = StageRequest("exact", resolved=before["resolve"]["manifest"], inputs={"dated": before["dated"]["manifest"]})
+    with pytest.raises(InputError, match="no longer the one that resolve froze"):
+        run_stage(request, Surroundings(client=lambda settings: nullcontext(cluster)))
+
+
+def test_other_datasets_rank_before_all_snapshots(curate, tmp_path):
+    other = {"against: earlier": "index: true"}
+    with pytest.raises(ConfigError, match="'books/2026-01'"):
+        curate("2026-01", **{"against: earlier": "against: [books/2026-01]"})
+    curate("2026-01", name="books", texts={"2026-01": ["b", "f"]}, **other)
+    for snapshot in MONTHS:
+        curate(snapshot, **{"against: earlier": "against: [earlier, books]"})
+    assert {s: published_text(tmp_path / "data", s) for s in MONTHS} == {"2026-01": ["a", "c"], "2026-02": ["d", "e"], "2026-03": []}
+    manifest = read_manifest(curate("2026-02", **{"against: earlier": "against: [earlier, books]"})["exact"]["manifest"])
+    assert [row["snapshot"] for row in read_list(manifest, "earlier")] == ["books/2026-01", "2026-01"]
+
+
+def test_other_parameters_and_missing_files_are_never_an_empty_match(curate):
+    index = read_manifest(curate("2026-01")["exact"]["manifest"]).index
+    with pytest.raises(
+        ConfigError, match=r"the index of 2026-01 was made with other parameters \(normalization: \[\] there, \['lower'\] here\)"
+    ):
+        curate("2026-02", **{"reduction: dedup.exact": "reduction: dedup.exact\n    parameters: {normalization: [lower]}"})
+    (Path(index) / "hashes-00000.parquet").unlink()
+    with pytest.raises(InputError, match="a file of the index of 2026-01 is missing"):
+        curate("2026-02")
+
+
+def test_a_run_waits_only_for_a_live_lease_on_an_earlier_snapshot(curate, tmp_path):
+    now = datetime.now(UTC)
+    curate("2026-02", until="dated")  # leaves its lease, as a run between two stages does
+    lease = tmp_path / "data" / "monthly" / "2026-02" / "lease.json"
+    until = leases.live_until(str(tmp_path / "data"), "monthly", "2026-02")
+    assert timedelta(minutes=9) < until - now < timedelta(minutes=11)
+    curate("2026-01")
+    with pytest.raises(TransientError, match="'2026-02' is being curated"):
+        curate("2026-03")
+    lease.write_text(json.dumps({"stage": "exact", "until": (now - timedelta(seconds=1)).isoformat()}))
+    curate("2026-03")
+    curate("2026-02")
+    assert not lease.exists()
+
+
+def test_a_lease_is_renewed_while_a_stage_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "RENEWED_EVERY", timedelta(milliseconds=20))
+    written = []
+    monkeypatch.setattr(leases.filesystem, "write_bytes", lambda uri, data: written.append(json.loads(data)["until"]))
+    with leases.Lease(str(tmp_path), "monthly", "2026-01", "exact") as lease:
+        while len(written) < 4:
+            lease._over.wait(0.01)
+    assert len(written) >= 4
+
+
+def test_indexes_of_published_entries_are_kept_and_others_expire(curate, tmp_path):
+    old = read_manifest(curate("2026-01")["exact"]["manifest"]).index
+    new = read_manifest(curate("2026-01", texts=TEXTS | {"2026-01": ["z"]})["exact"]["manifest"]).index
+    expired = expired_folders(str(tmp_path / "data"), days=7, now=datetime.now(UTC) + timedelta(days=8))
+    assert old in expired
+    assert new not in expired
+
+
+@pytest.mark.parametrize(
+    ("replacements", "message"),
+    [
+        ({"partitions: month": "partitions: none"}, "no snapshot is earlier"),
+        ({"against: earlier": "against: monthly"}, "is this pipeline itself"),
+        ({"against: earlier": "against: ../x"}, "is neither"),
+        ({"export: curation_test_parts:TEXT": "export: curation_test_parts:TEXT\n    against: earlier"}, "belongs to a reduction"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_by_the_plan(curate, replacements, message):
+    with pytest.raises(ConfigError, match=message):
+        curate("2026-01", **replacements)
