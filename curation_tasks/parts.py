@@ -276,8 +276,8 @@ class SourcePart(Part):
         return self.units if callable(self.units) else _import(self.units, self.name)
 
     def list_units(self, parameters: Parameters, snapshot: str, root: str) -> list[SourceUnit]:
-        """The work of a snapshot."""
-        return self.load_units()(parameters, snapshot, *([root] if self.reads_root else []))
+        """The work of a snapshot. A trial, ``{snapshot}+{suffix}``, reads what the snapshot itself does."""
+        return self.load_units()(parameters, snapshot.partition("+")[0], *([root] if self.reads_root else []))
 
     def list_snapshots(self, parameters: Parameters, root: str) -> list[Snapshot]:
         """What the origin publishes."""

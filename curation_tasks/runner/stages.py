@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation_tasks import __version__
 from curation_tasks.catalog import load_catalog
-from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
+from curation_tasks.clusters import ClusterSettings, cluster_kind, memory_per_task, open_cluster
 from curation_tasks.context import ReductionContext, RunContext
 from curation_tasks.errors import ConfigError, CurationError, InputError, did_you_mean
 from curation_tasks.lineage.openlineage import StageEvents
@@ -274,7 +274,8 @@ class Stage:
     # --- work on documents -------------------------------------------------------------------------------------------
 
     def _computed(self) -> Manifest:
-        settings = dataclasses.replace(self.request.settings, threads=self._threads())
+        purpose = {"pipeline": self.resolved.content["pipeline"], "stage": self.spec["id"], "snapshot": self.snapshot, "key": self.key}
+        settings = dataclasses.replace(self.request.settings, threads=self._threads(), purpose=tuple(purpose.items()))
         with self._client(settings) as client:
             if settings.dashboard:
                 logger().info("dashboard", stage=self.spec["id"], url=client.dashboard_link)
@@ -369,7 +370,7 @@ class Stage:
             **fields,
             map=run_step,
             work=work,
-            memory_per_task=_memory_per_task(client),
+            memory_per_task=memory_per_task(client),
             earlier=opened(self.root, earlier),
             index=index_folder(self.root, self.pipeline, self.snapshot, self.key) if options.get("index") else "",
         )
@@ -576,12 +577,6 @@ def _first_samples(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if len(kept) < SAMPLES_PER_REASON:
                 kept.append(sample)
     return [sample for reason in sorted(taken) for sample in taken[reason]]
-
-
-def _memory_per_task(client: Client) -> int:
-    from distributed.system import MEMORY_LIMIT
-
-    return int(MEMORY_LIMIT // max(1, sum(client.nthreads().values())) // 2)
 
 
 def execution_facts(started: float, memory: PeakMemory | None) -> dict[str, Any]:
