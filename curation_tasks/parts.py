@@ -302,6 +302,7 @@ class ReductionPart(Part):
     Attributes:
         reads: Columns that must be there.
         rejects: Reasons that its decisions may give.
+        rewrites: ``("text",)`` when it cuts spans out of texts.
         indexes: True when it compares with ``context.earlier`` and writes ``context.index``.
     """
 
@@ -309,6 +310,7 @@ class ReductionPart(Part):
 
     reads: Names = ("text",)
     rejects: Names = ()
+    rewrites: Names = ()
     indexes: bool = False
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:

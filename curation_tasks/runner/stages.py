@@ -381,6 +381,8 @@ class Stage:
         if earlier:
             self.extra_lineage = {"earlier": write_earlier(self.folder, "earlier", earlier)}
         items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
+        if decisions.cuts:
+            items = [item | {"cuts": uri} for item, uri in zip(items, decisions.cuts, strict=True)]
         return self._units(client, documents.apply_decisions, items, self._work(self.schema))
 
     def _run_blend(self, client: Client) -> list[dict[str, Any]]:
@@ -475,11 +477,14 @@ class Stage:
         shards = [shard for result in done for shard in result["shards"]]
         ledgers = [result["ledger"] for result in done if result.get("ledger", {}).get("rows")]
         content |= self.extra_content
-        content["values"] = values_hash(shards, ledgers)
+        cuts = [result["cuts"] for result in done if result.get("cuts", {}).get("rows")]
+        content["values"] = values_hash(shards, ledgers, cuts)
         lists: dict[str, Any] = {
             "shards": write_list(self.folder, "shards", shards, SHARD_LIST),
             "ledger": write_list(self.folder, "ledger", ledgers, SHARD_LIST),
         }
+        if cuts:
+            lists["cuts"] = write_list(self.folder, "cuts", cuts, SHARD_LIST)
         if quarantined:
             content["quarantine"] = write_list(self.folder, "quarantine", quarantined, QUARANTINE_LIST)
         if self.kind == "source":
