@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation_tasks.errors import InputError
+from curation_tasks.manifest import Dataset
 from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
 from curation_tasks.storage.shard import abandon
 
@@ -144,3 +145,18 @@ def settled(layout: dict[str, Any]) -> dict[str, Any]:
     A retry may have other memory, but must go on with the partitions that the first try began to write.
     """
     return layout
+
+
+def mapper_items(dataset: Dataset, most: int = 512) -> list[dict[str, Any]]:
+    """Cuts the shards of a dataset into groups of neighbours, of which each is served by one file of a shuffle.
+
+    Args:
+        dataset: Whose shards.
+        most: Number of groups that are not exceeded; there are no empty ones.
+
+    Returns:
+        ``{"mapper": number, "shards": [{"ordinal", "uri"}, …]}``.
+    """
+    shards = [{"ordinal": ordinal, "uri": dataset.uri(shard)} for ordinal, shard in enumerate(dataset.shards)]
+    size = max(1, -(-len(shards) // most))
+    return [{"mapper": first // size, "shards": shards[first : first + size]} for first in range(0, len(shards), size)]
