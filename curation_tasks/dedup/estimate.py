@@ -181,18 +181,20 @@ def near(parameters: Any, size: Size, *, index: bool = False) -> list[Step]:
     pairs, grey = assumed.candidates * n, assumed.candidates * n * (1.0 if by_texts == "all" else assumed.grey_ratio if by_texts else 0.0)
     grey_text = assumed.compression * size.text_bytes / max(1, n) * min(2 * grey, 0.4 * grouped) if grey else 0.0
     removed, row_bytes = assumed.duplicate_ratio * n, 48 + sketch + 8 * bands
+    outcome_files = 2 * size.mappers + size.shard_count
+    labels = 1 if n * 40 <= size.memory_bytes else size.partitions(n * 40)
     tasks = max(1, math.ceil(grouped / max(2, size.memory_bytes // 3 // 380)))
     text_seconds = size.text_bytes / 100e6 + size.text_bytes / _READ
     steps = [
         Step("signatures", n, n * (row_bytes - 8 + assumed.identity_bytes), size.mappers, eighth, text_seconds),
         Step("fingerprints", n, n * 48, size.mappers, eighth, n * 0.3e-6),
         Step("bands", n * bands, n * bands * 16, size.mappers * slices, eighth, n * bands * 0.1e-6, n * in_slice * 16),
-        Step("edges", edges, edges * 16, size.partitions(n * in_slice * 40) * slices, quarter, n * bands * 0.2e-6),
-        Step("labels", grouped, grouped * 24, size.partitions(n * 60), max(quarter, min(size.memory_bytes, n * 24)), edges * 0.2e-6),
+        Step("edges", edges, edges * 16, 2 * size.partitions(n * in_slice * 48) * slices, quarter, n * bands * 0.2e-6),
+        Step("labels", grouped, grouped * 10, labels, max(quarter, min(size.memory_bytes, n * 40)), edges * 0.2e-6),
         Step("rows", grouped, grouped * row_bytes, size.mappers, eighth, grouped * 1e-6),
         Step("compared", pairs, pairs * 12, tasks, size.memory_bytes / 3, pairs * 200e-9 + grouped * bands * 50e-9),
         Step("texts", grey, grey_text, size.mappers, quarter, 2 * grey_text / assumed.compression / 50e6),
-        Step("decisions", removed, removed * (20 + 3 * assumed.identity_bytes), size.shard_count, 64e6, removed * 2e-6),
+        Step("decisions", 3 * removed, removed * (30 + 3 * assumed.identity_bytes), outcome_files, 64e6, removed * 2e-6),
     ]
     if index:
         kept = n - removed

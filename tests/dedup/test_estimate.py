@@ -9,9 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation_tasks.dedup.catalog import PARTS, ExactParameters, ParagraphsParameters, SentencesParameters
-from curation_tasks.dedup.estimate import Assumptions, Size, exact, repeated, totals
+from curation_tasks.dedup.estimate import Assumptions, Size, exact, near, repeated, totals
 from curation_tasks.dedup.exact import exact as run_exact
+from curation_tasks.dedup.fuzzy import fuzzy
+from curation_tasks.dedup.fuzzy_parts import FuzzyParameters, SimhashParameters
 from curation_tasks.dedup.repeated import paragraphs, sentences
+from curation_tasks.dedup.simhash import simhash
 
 MEMORY = 2_000_000
 DOCUMENTS, SHARDS = 6_000, 3
@@ -29,9 +32,10 @@ def written(work):
 
 @pytest.fixture(scope="module")
 def make_documents(make_dataset, tmp_path_factory):
-    """``make_documents(copies)``: 6,000 documents of six lines; two of them are common. Every fifth may be a copy of another one."""
+    """``make_documents(kind)``: 6,000 documents of six lines; two of them are common. By kind every fifth is a copy of another one,
+    or one but for its last word."""
 
-    def make(copies):
+    def make(kind):
         generator = np.random.default_rng(11)
         letters = ["".join(chr(97 + letter) for letter in word) for word in generator.integers(0, 26, (3000, 9))]
         words = [word[: 2 + number % 8] for number, word in enumerate(letters)]
@@ -39,8 +43,9 @@ def make_documents(make_dataset, tmp_path_factory):
         lines = [" ".join(words[k] for k in generator.integers(0, 3000, length)) + "." for length in lengths]
         common, texts = lines[:400], []
         for number in range(DOCUMENTS):
-            if copies and number % 5 == 4:
-                texts.append(texts[int(generator.integers(0, len(texts)))])
+            if kind != "own" and number % 5 == 4:
+                other = texts[int(generator.integers(0, len(texts)))]
+                texts.append(other if kind == "copies" else f"{other.rpartition(' ')[0]} {words[number % 3000]}.")
             else:
                 own = lines[400 + 4 * number : 404 + 4 * number]
                 texts.append("\n".join([*own, *(common[k] for k in generator.integers(0, 400, 2))]))
@@ -75,7 +80,7 @@ def compare(steps, work, renamed=None, skipped=(), factor=1.6):
 
 @pytest.mark.parametrize(("keep", "indexing"), [("first", False), ("longest", True)])
 def test_exact(make_documents, make_context, tmp_path, keep, indexing):
-    dataset = make_documents(True)
+    dataset = make_documents("copies")
     parameters = ExactParameters(keep=keep)
     context = make_context(tmp_path / "work", memory_per_task=MEMORY)
     context = dataclasses.replace(context, index=str(tmp_path / "index")) if indexing else context
@@ -91,7 +96,7 @@ def test_exact(make_documents, make_context, tmp_path, keep, indexing):
 
 @pytest.mark.parametrize("parameters", [ParagraphsParameters(), SentencesParameters(span=2)], ids=["paragraphs", "sentences"])
 def test_repeated(make_documents, make_context, tmp_path, parameters):
-    dataset = make_documents(False)
+    dataset = make_documents("own")
     run = sentences if isinstance(parameters, SentencesParameters) else paragraphs
     decisions = run(dataset, parameters, make_context(tmp_path / "work", memory_per_task=MEMORY))
     measured = written(tmp_path / "work")
@@ -102,6 +107,27 @@ def test_repeated(make_documents, make_context, tmp_path, parameters):
     size = size_of(dataset, identity_bytes=18, rounds=decisions.counters["rounds"], **shares)
     together = {"survivors": ["survivors", "wanted", "names"], "decisions": ["decisions", "cuts"]}
     compare(repeated(parameters, size), tmp_path / "work", together, skipped=("rejections",), factor=2.5)
+
+
+@pytest.mark.parametrize("parameters", [FuzzyParameters(), SimhashParameters()], ids=["fuzzy", "simhash"])
+def test_near_duplicates(make_documents, make_context, tmp_path, parameters):
+    dataset = make_documents("nearly")
+    run = fuzzy if isinstance(parameters, FuzzyParameters) else simhash
+    context = dataclasses.replace(make_context(tmp_path / "work", memory_per_task=MEMORY), index=str(tmp_path / "index"))
+    decisions = run(dataset, parameters, context)
+    measured = written(tmp_path / "work")
+    bands = parameters.banding.bands if isinstance(parameters, FuzzyParameters) else parameters.bands
+    shares = {
+        "duplicate_ratio": decisions.counters["removed"] / dataset.rows,
+        "grouped_ratio": measured["labels"][0] / dataset.rows,
+        "shared_ratio": measured["edges"][0] / (0.6 * bands * dataset.rows),
+        "candidates": measured["compared"][0] / dataset.rows,
+        "grey_ratio": decisions.counters["grey_pairs"] / max(1, measured["compared"][0]),
+    }
+    steps = near(parameters, size_of(dataset, identity_bytes=18, **shares), index=True)
+    together = {"edges": ["edges", "hot"], "decisions": ["decisions", "followed", "named"]}
+    compare(steps, tmp_path / "work", together, skipped=("bands", "texts"), factor=2.0)
+    assert steps[-1].bytes == pytest.approx(decisions.index["bytes"], rel=0.3)
 
 
 def test_every_reduction_can_be_reckoned_for_a_crawl():
