@@ -18,6 +18,7 @@ from curation_tasks.cli import (
     operations,
     plan,
     preview,
+    rejudge,
     report,
     run,
     show,
@@ -40,7 +41,7 @@ application = typer.Typer(
 )
 
 for _module in (
-    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
+    run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
     character_histogram, init,
 ):  # fmt: skip
     _module.register(application)
