@@ -87,7 +87,7 @@ def discover(planned: Plan, root: str, now: datetime | None = None) -> Discovery
     uri = catalogue_uri(root, planned.spec.name)
     known = {item.id: item for item in read_catalogue(uri)}
     listed = {item.id: item for item in call.part.list_snapshots(call.parameters, root)}
-    if not listed:
+    if not listed and not call.part.reads_root:  # other pipelines may have published nothing yet
         raise InputError(f"the source {stage.id!r} lists no snapshots", where=planned.spec.origin.path, remedy="look at its `parameters`")
     moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     fresh = {name: _available(item, moment) for name, item in listed.items() if name not in known}

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from curation_tasks.cli import (
+    character_histogram,
     explain,
     housekeep,
     init,
@@ -17,6 +18,7 @@ from curation_tasks.cli import (
     operations,
     plan,
     preview,
+    rejudge,
     report,
     run,
     show,
@@ -39,7 +41,8 @@ application = typer.Typer(
 )
 
 for _module in (
-    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier, init,
+    run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
+    character_histogram, init,
 ):  # fmt: skip
     _module.register(application)
 

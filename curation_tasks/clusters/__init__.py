@@ -6,7 +6,7 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from curation_tasks.errors import ConfigError, did_you_mean
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 #: Kind of cluster → function that opens it: a context manager from ``ClusterSettings`` to a Dask client.
-CLUSTERS = {"local": "curation_tasks.clusters.local:open_local_cluster"}
+CLUSTERS = {
+    "local": "curation_tasks.clusters.local:open_local_cluster",
+    "kubernetes": "curation_tasks.clusters.kubernetes:open_kubernetes_cluster",
+}
 CLUSTER_VARIABLE = "CURATE_CLUSTER"
 
 
@@ -29,6 +32,8 @@ class ClusterSettings:
         memory: Bytes per worker; None: an equal share.
         threads: True when the work releases the GIL, so that threads of one process serve; else processes.
         dashboard: Serve Dask's dashboard on a free port of the loopback interface.
+        purpose: Pairs that tell people what the cluster is for (pipeline, stage, snapshot, key); two clusters that differ
+            only there are the same.
     """
 
     kind: str = "local"
@@ -36,6 +41,11 @@ class ClusterSettings:
     memory: int | None = None
     threads: bool = True
     dashboard: bool = False
+    purpose: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def purpose_of(self) -> dict[str, str]:
+        return dict(self.purpose)
 
 
 def cluster_kind() -> str:
@@ -55,3 +65,17 @@ def open_cluster(settings: ClusterSettings) -> Iterator[Client]:
     module, _, function = CLUSTERS[settings.kind].partition(":")
     with getattr(importlib.import_module(module), function)(settings) as client:
         yield client
+
+
+def task_slots(client: Client) -> int:
+    """Tasks that a cluster runs at once; on Kubernetes when all its workers are there, for they come one after the other."""
+    return getattr(client, "task_slots", 0) or max(1, sum(client.nthreads().values()))
+
+
+def memory_per_task(client: Client) -> int:
+    """Bytes that one task may hold: half of its share of a worker's memory."""
+    from distributed.system import MEMORY_LIMIT
+
+    workers = client.scheduler_info()["workers"].values()
+    shares = [worker["memory_limit"] // worker["nthreads"] for worker in workers if worker.get("memory_limit")]
+    return int(min(shares) if shares else MEMORY_LIMIT // task_slots(client)) // 2

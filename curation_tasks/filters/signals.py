@@ -298,6 +298,13 @@ _ROWS = (
         _GOPHER,
     ),
     _ratio(
+        "duplicate_paragraph_character_ratio",
+        "duplicate_paragraph_characters",
+        "paragraph_characters",
+        "Share of paragraphs that are equal to an earlier one, by characters.",
+        _NEMO,
+    ),
+    _ratio(
         "policy_paragraph_ratio",
         "policy_paragraphs",
         "paragraphs",
@@ -317,6 +324,7 @@ _ROWS = (
         "quotes and brackets behind a terminator; else 0.",
         f"{_TUTORIAL}, IncompleteStoryFilter, which looks for . ! ? and double quotes",
     ),
+    _count("sentence_count", "sentences", "Sentences by the rules of Unicode (UAX #29); a newline ends one.", _C4),
     # Code
     _count("code_line_count", "newlines", "Newlines and one more.", _CODE, plus=1),
     _count("xml_header", "xml_header", "1 when `<?xml version=` stands in the first 100 characters.", _CODE, kind="int8"),

@@ -14,7 +14,7 @@ SHORT_LINE, LONG_LINE = 30, 200
 TOP_GRAMS, REPEATED_GRAMS = (2, 3, 4), (5, 6, 7, 8, 9, 10)
 
 #: Groups of counts that are taken together, so that what no signal needs costs no time.
-GROUPS = ("characters", "words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending")
+GROUPS = ("characters", "words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences")
 
 
 def _gram_rows() -> Iterator[tuple[str, str, str]]:
@@ -103,6 +103,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("urls", "url_characters", "Characters of URLs that begin with http:// or https://."),
     ("urls", "adult_urls", "URLs in which `porn` occurs."),
     ("ending", "complete_ending", "1 when the text ends as a sentence does."),
+    ("sentences", "sentences", "Sentences by the rules of UAX #29 that hold a letter or a digit; a newline ends one."),
     *_gram_rows(),
 )
 

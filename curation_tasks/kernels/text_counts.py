@@ -35,8 +35,10 @@ from curation_tasks.kernels.ending import ends_complete
 from curation_tasks.kernels.grams import count_grams
 from curation_tasks.kernels.known_phrases import count_phrases, count_urls
 from curation_tasks.kernels.lines import count_lines, count_paragraphs
+from curation_tasks.kernels.sentence_breaks import count_sentences, sentence_break_table
 from curation_tasks.kernels.utf8 import text_buffers
-from curation_tasks.kernels.words import WORD_MODES, count_listed, count_vocabulary, count_words, word_table
+from curation_tasks.kernels.word_breaks import find_unicode_words, no_unicode_tables, unicode_tables
+from curation_tasks.kernels.words import UNICODE, WORD_MODES, count_listed, count_vocabulary, count_words, word_table
 
 #: The stop words of Gopher (arXiv:2112.11446, section A1.1).
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -44,13 +46,23 @@ GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 LONGEST_TEXT = 2**31 - 1 - PADDING
 
 _ONE = np.uint64(1)
-_WORDS_GROUP, _VOCABULARY_GROUP, _LINES_GROUP, _PARAGRAPHS_GROUP, _GRAMS_GROUP, _PHRASES_GROUP, _URLS_GROUP, _ENDING_GROUP = (
-    1 << GROUPS.index(group) for group in ("words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending")
+(
+    _WORDS_GROUP,
+    _VOCABULARY_GROUP,
+    _LINES_GROUP,
+    _PARAGRAPHS_GROUP,
+    _GRAMS_GROUP,
+    _PHRASES_GROUP,
+    _URLS_GROUP,
+    _ENDING_GROUP,
+    _SENTENCES_GROUP,
+) = (
+    1 << GROUPS.index(group) for group in ("words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences")
 )
 _CHARACTERS, _LETTERS, _UPPER_LETTERS, _DIGITS = column("characters"), column("letters"), column("upper_letters"), column("digits")
 _BASIC_CHARACTERS, _BLANKS, _BRACKETS = column("basic_characters"), column("blanks"), column("brackets")
 _CURLY_BRACKETS, _HASHES, _ELLIPSES, _NEWLINES = column("curly_brackets"), column("hashes"), column("ellipses"), column("newlines")
-_COMPLETE_ENDING = column("complete_ending")
+_COMPLETE_ENDING, _SENTENCES = column("complete_ending"), column("sentences")
 
 
 def text_counts(
@@ -85,8 +97,9 @@ def text_counts(
         raise ValueError(f"a text of {longest:,} bytes is longer than {LONGEST_TEXT:,}; split it first")
     groups = sum(1 << GROUPS.index(group) for group in {GROUP_OF[name] for name in names})
     matrix = np.zeros((len(texts), len(COUNTS)), np.int64)
-    keys, numbers = word_table(stop_words)
-    _count(data, offsets, groups, _longest_gram(names), WORD_MODES[words], character_classes(), keys, numbers, matrix)
+    mode = WORD_MODES[words]
+    tables = (*word_table(stop_words), *(unicode_tables() if mode == UNICODE else no_unicode_tables()))
+    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, matrix)
     return {name: matrix[:, column(name)] for name in names}
 
 
@@ -161,8 +174,14 @@ def _count_wide_marks(text, size, counts):
             counts[_BRACKETS] += code == 0x27E8 or code == 0x27E9
 
 
-@kernel(f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, uint64[::1], int64[::1], int64[:, ::1])")
-def _count(data, offsets, groups, longest_gram, word_mode, classes, keys, numbers, matrix):
+@kernel(
+    f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], int64[::1], "
+    f"{BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], int64[:, ::1])"
+)
+def _count(
+    data, offsets, groups, longest_gram, word_mode, classes, sentence_breaks, keys, numbers,
+    breaks, scripts, feature_keys, weights, totals, matrix,
+):  # fmt: skip
     longest = 0
     for row in range(offsets.shape[0] - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
@@ -192,6 +211,8 @@ def _count(data, offsets, groups, longest_gram, word_mode, classes, keys, number
         newlines = counts[_NEWLINES]
         if groups & _ENDING_GROUP:
             counts[_COMPLETE_ENDING] = ends_complete(text, 0, size)
+        if groups & _SENTENCES_GROUP:
+            counts[_SENTENCES] = count_sentences(text, size, sentence_breaks, bitmaps)
         if groups & _PHRASES_GROUP:
             count_phrases(text, size, bitmaps, counts)
         if groups & _URLS_GROUP:
@@ -201,7 +222,10 @@ def _count(data, offsets, groups, longest_gram, word_mode, classes, keys, number
         if groups & (_PARAGRAPHS_GROUP | _PHRASES_GROUP):
             count_paragraphs(text, size, bitmaps, newlines, hashes, table, counts)
         if groups & (_WORDS_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP):
-            words = count_words(text, size, word_mode, 0, classes, bitmaps, starts, ends, letters_before, hashes, counts)
+            found = 0
+            if word_mode == UNICODE:
+                found = find_unicode_words(text, size, classes, breaks, scripts, feature_keys, weights, totals, starts, ends)
+            words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
             count_listed(hashes, words, keys, numbers, seen, row, counts)
             if groups & _VOCABULARY_GROUP:
                 count_vocabulary(hashes, words, first, frequencies, table, counts)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from curation_tasks.clusters import task_slots
 from curation_tasks.errors import CurationError, InputError, TransientError
 from curation_tasks.manifest import canonical_json
 from curation_tasks.storage import filesystem
@@ -69,12 +70,15 @@ def run_units(
     Raises:
         CurationError: A unit failed. Units that are done stay done.
     """
-    from distributed import as_completed  # late: a stage that is done already needs no cluster
+    # Late: a stage that is done already needs no cluster.
+    from distributed import as_completed
+    from distributed.client import ClosedClientError, FutureCancelledError
+    from distributed.comm import CommClosedError
 
     results = _done_units(folder, step, len(items))
     progress(len(results), len(items), None)
     pending = iter(order([index for index in range(len(items)) if index not in results]))
-    slots = max(1, sum(client.nthreads().values()))
+    slots = task_slots(client)
     running = as_completed()
 
     def start(count: int) -> None:
@@ -89,8 +93,12 @@ def run_units(
             results[index] = result
             start(1)
             progress(len(results), len(items), result)
+    except (FutureCancelledError, ClosedClientError, CommClosedError) as error:
+        raise TransientError(
+            "the Dask scheduler was lost, and with it who works on what", remedy="finished units are kept; the next try goes on there"
+        ) from error
     finally:
-        if running.futures:
+        if running.futures and client.status == "running":
             client.cancel(list(running.futures), force=True)
     return [results[index] for index in range(len(items))]
 

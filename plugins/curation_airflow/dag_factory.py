@@ -89,7 +89,7 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
     """
     spec = planned.spec
     operator = stage_operator()
-    snapshots = known_snapshots(root, spec.name) if planned.snapshot_source else ()
+    snapshots = known_snapshots(root, spec.name) if has_catalogue(planned) else ()
     schedule = _schedule(planned, snapshots)
     with DAG(
         spec.name,
@@ -158,6 +158,11 @@ class InvalidPipelineOperator(BaseOperator):
         raise AirflowFailException(self.error)
 
 
+def has_catalogue(planned: Plan) -> bool:
+    """Whether runs are made from a catalogue; a pipeline that follows its inputs is told of snapshots by them."""
+    return planned.snapshot_source is not None and planned.spec.schedule is None
+
+
 def _schedule(planned: Plan, snapshots: Sequence[Snapshot]) -> Any:
     """The timetable: one run per snapshot, day or month, by cron, or when inputs are published; None where people start runs."""
     partitions, schedule = planned.spec.partitions, planned.spec.schedule
@@ -165,7 +170,7 @@ def _schedule(planned: Plan, snapshots: Sequence[Snapshot]) -> Any:
         assets = [dataset_asset(pipeline, dataset) for pipeline, dataset in planned.published_inputs()]
         # Of one snapshot all inputs are waited for; without partitions each publication is worth a run.
         return AssetAny(*assets) if partitions.by == "none" else PartitionedAssetTimetable(assets=AssetAll(*assets))
-    if planned.snapshot_source is not None:
+    if has_catalogue(planned):
         return SnapshotTimetable(planned.spec.name, snapshots, partitions.since)
     if partitions.by in DATE_FORMATS:
         # A period is curated when it is over: the run of a tick is for the period that ended then.

@@ -44,23 +44,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=_HOME, help="folder of its database, logs and password")
     parser.add_argument("--port", type=int, default=None, help="port of the web page; default: 8080, or a free one when that is taken")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite", help="where Airflow keeps its state")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="SECTION__OPTION=VALUE", help="a setting of Airflow, as CORE__PARALLELISM=4"
+    )
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     if options.action == "up":
-        return up(home, options.port, options.database)
+        return up(home, options.port, options.database, dict(item.split("=", 1) for item in options.setting))
     if options.action == "down":
         return down(home)
     return status(home)
 
 
-def up(home: Path, port: int | None = None, database: str = "sqlite") -> int:
-    """Starts Airflow, waits until it is healthy and prints its address and login."""
+def up(home: Path, port: int | None = None, database: str = "sqlite", more: Mapping[str, str] | None = None) -> int:
+    """Starts Airflow, waits until it is healthy and prints its address and login.
+
+    Args:
+        home: Folder of its state.
+        port: Of the web page; None: 8080, or a free one.
+        database: ``sqlite`` or ``postgres``.
+        more: Further settings, ``SECTION__OPTION`` → value.
+    """
     if running := _running(home):
         print("Airflow runs already.")
         _say_where(home, running["port"])
         return 0
     home.mkdir(parents=True, exist_ok=True)
-    settings = {}
+    settings = dict(more or {})
     if database == "postgres":
         try:
             settings["DATABASE__SQL_ALCHEMY_CONN"] = PostgresServer(home).start()
@@ -117,20 +127,19 @@ def status(home: Path) -> int:
 
 def _start(home: Path, port: int | None, settings: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
     chosen, worker_logs, trigger_logs = _free_ports(port)
-    environment = airflow_environment(
-        home,
-        API__PORT=str(chosen),
+    ours = {
+        "API__PORT": str(chosen),
         # Tasks report to this address; without it they would look for port 8080 and fail.
-        API__BASE_URL=_address(chosen),
-        CORE__EXECUTION_API_SERVER_URL=f"{_address(chosen)}/execution/",
-        API__HOST=_HOST,
+        "API__BASE_URL": _address(chosen),
+        "CORE__EXECUTION_API_SERVER_URL": f"{_address(chosen)}/execution/",
+        "API__HOST": _HOST,
         # The default starts 32 worker processes.
-        CORE__PARALLELISM="2",
-        CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
-        LOGGING__WORKER_LOG_SERVER_PORT=str(worker_logs),
-        LOGGING__TRIGGER_LOG_SERVER_PORT=str(trigger_logs),
-        **settings,
-    )
+        "CORE__PARALLELISM": "2",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+    }
+    environment = airflow_environment(home, **ours | dict(settings))
     # `airflow standalone` starts its components as `airflow …`, which is beside this Python and need not be in the path.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     with (home / "standalone.log").open("ab") as log:

@@ -135,8 +135,8 @@ def test_an_invalid_dag_says_what_is_wrong_and_where(facts):
 
 def test_discovery_has_a_task_for_each_pipeline_whose_source_publishes_snapshots(facts):
     tasks = set(facts["dags"]["discovery"]["tasks"])
-    assert {"seasons", "salad"} <= tasks
-    assert not tasks & {"fruit", "months", "unripe"}
+    assert "seasons" in tasks
+    assert not tasks & {"fruit", "months", "salad", "unripe"}
 
 
 # --- files that are wrong in other ways ----------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ import re
 import unicodedata
 from collections import Counter
 
-from curation_tasks.kernels.characters import LETTER, MARK, TERMINAL, UPPER, character_classes
+from curation_tasks.kernels.characters import ALPHANUMERIC, LETTER, MARK, TERMINAL, UPPER, character_classes
 from curation_tasks.kernels.ending import CLOSERS, SPEECH_MARKS, TERMINATORS
 from curation_tasks.kernels.known_phrases import POLICY_PHRASES
 from curation_tasks.kernels.lines import BULLETS
+from curation_tasks.kernels.sentence_breaks import _NAMES as SENTENCE_BREAKS
+from curation_tasks.kernels.sentence_breaks import sentence_break_table
 from curation_tasks.kernels.text_counts import GOPHER_STOP_WORDS
 from curation_tasks.kernels.words import SYMBOL_WORDS
 
@@ -52,6 +54,7 @@ def plain_counts(text, mode="whitespace", stop_words=GOPHER_STOP_WORDS):
         **paragraphs(text),
         **phrases(text),
         "complete_ending": int(complete_ending(text)),
+        "sentences": sum(has(sentence, ALPHANUMERIC) for sentence in sentences(text)),
         **grams(text, spans),
     }
 
@@ -164,6 +167,42 @@ def phrases(text):
 def complete_ending(text):
     text = text.rstrip()
     return text.endswith(tuple(SPEECH_MARKS)) or text.rstrip(CLOSERS).endswith(tuple(TERMINATORS))
+
+
+#: A letter for each value of Sentence_Break, in the order of the table: R N P are CR LF Sep, A T are ATerm STerm.
+KINDS = dict(zip(SENTENCE_BREAKS, "ORNPEFSlUo9AcTC", strict=True))
+FEW = 200
+
+
+def sentences(text):
+    """Pieces between the boundaries of UAX #29, each rule a pattern on the properties before and behind a place."""
+    table = sentence_break_table()
+    kinds = "".join(KINDS[SENTENCE_BREAKS[table[ord(character)]]] for character in text)
+    begin, found = 0, []
+    for at in range(1, len(text)):
+        if sentence_ends(kinds[max(0, at - FEW) : at], kinds[at : at + FEW]):
+            found.append(text[begin:at])
+            begin = at
+    return [*found, text[begin:]]
+
+
+def sentence_ends(before, behind):
+    if before[-1] in "RNP":
+        return not (before[-1] == "R" and behind[0] == "N")  # SB3, SB4
+    if behind[0] in "EF":
+        return False  # SB5
+    before, behind = (re.sub("([^RNPEF])[EF]+", r"\1", kinds) for kinds in (before, behind))
+    joined = (
+        ("A$", "9"),  # SB6
+        ("[Ul]A$", "U"),  # SB7
+        ("AC*S*$", "[^oUlRNPTA]*l"),  # SB8
+        ("[TA]C*S*$", "[cTA]"),  # SB8a
+        ("[TA]C*$", "[CSRNP]"),  # SB9
+        ("[TA]C*S*$", "[SRNP]"),  # SB10
+    )
+    if any(re.search(left, before) and re.match(right, behind) for left, right in joined):
+        return False
+    return bool(re.search("[TA]C*S*$", before))  # SB11
 
 
 def grams(text, spans):

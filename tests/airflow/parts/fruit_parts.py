@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 from curation_tasks.parts import ExportPart, Parameters, Snapshot, SourcePart, SourceUnit, operation
 from curation_tasks.schema import reject
@@ -44,9 +44,11 @@ class SeasonsParameters(BasketParameters):
 
 
 def seasons(parameters: SeasonsParameters) -> list[Snapshot]:
-    """The seasons that a file of ``id date`` lines lists."""
-    lines = Path(parameters.origin).read_text(encoding="utf-8").splitlines() if parameters.origin else ["2026-08 2026-08-01"]
-    return [Snapshot(*line.split()) for line in lines]
+    """The seasons that an address of ``id date`` lines lists."""
+    if not parameters.origin:
+        return [Snapshot("2026-08", "2026-08-01")]
+    with urlopen(parameters.origin, timeout=10) as answer:
+        return [Snapshot(*line.split()) for line in answer.read().decode().splitlines()]
 
 
 season = SourcePart(

@@ -192,7 +192,8 @@ class Kubelet:
                     if status["name"] == container.name:
                         status["ready"] = True
                 if all(status["ready"] for status in item["status"]["containerStatuses"]):
-                    _condition(item, "Ready", "True")
+                    for kind in ("ContainersReady", "Ready"):
+                        _condition(item, kind, "True")
                 self._changed(pod)
                 return
             await asyncio.sleep(0.2)
@@ -274,7 +275,8 @@ class Kubelet:
         if all(container.ended for container in pod.containers.values()):
             codes = [status["state"]["terminated"]["exitCode"] for status in item["status"]["containerStatuses"]]
             item["status"]["phase"] = "Failed" if any(codes) else "Succeeded"
-            _condition(item, "Ready", "False")
+            for kind in ("ContainersReady", "Ready"):
+                _condition(item, kind, "False")
             self._changed(pod)
 
     # --- what a container sees ---------------------------------------------------------------------------------------

@@ -1,0 +1,213 @@
+"""A Dask cluster on Kubernetes: made by the Dask operator for one stage, owned by the stage's pod, gone with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import dask
+import kr8s
+from distributed import Client
+from kr8s.objects import new_class
+
+from curation_tasks.clusters import ClusterSettings
+from curation_tasks.clusters.kubernetes_diagnosis import Obstacle, obstacle
+from curation_tasks.clusters.kubernetes_spec import DASHBOARD_PORT, KubernetesSettings, cluster_object, kubernetes_settings, tasks_at_once
+from curation_tasks.errors import ConfigError, TransientError
+from curation_tasks.logs import logger
+
+if TYPE_CHECKING:
+    from dask_kubernetes.operator import KubeCluster
+
+DaskCluster = new_class("DaskCluster", "kubernetes.dask.org/v1", asyncio=False)
+_POLL_SECONDS = 1.0
+_CLOSE_SECONDS = 60
+#: Distributions whose versions must agree: what is pickled by one is read by the other.
+_VERSIONED = ("curation-tasks", "dask", "distributed", "numba", "numpy", "pandas", "pyarrow", "cloudpickle", "python")
+_CONFIGURATION = {
+    "distributed.comm.timeouts.connect": "60s",
+    "distributed.comm.timeouts.tcp": "120s",
+    # A failed unit is reported by the stage, once; Dask would print its traceback as well.
+    "distributed.logging": {"distributed": "critical"},
+}
+
+
+@contextmanager
+def open_kubernetes_cluster(settings: ClusterSettings) -> Iterator[Client]:
+    """Makes a cluster, waits for its first worker and yields its client; deletes the cluster when the block ends.
+
+    Workers that come later join; units of workers that are lost are done again by others.
+
+    Raises:
+        ConfigError: The cluster cannot come to be as things are (no operator, no rights, no such image), or its pods have
+            other versions than this process.
+        TransientError: It did not come to be in time; the message says what it waited for.
+    """
+    deployment = kubernetes_settings(settings)
+    with dask.config.set(_CONFIGURATION):
+        started = time.monotonic()
+        made, cluster = _make(deployment, settings)
+        try:
+            with Client(cluster) as client:
+                _wait_for_worker(made, client, deployment, started + deployment.ready_seconds)
+                _check_versions(client)
+                client.task_slots = tasks_at_once(deployment)
+                yield client
+        finally:
+            _delete(made, cluster)
+
+
+def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[Any, KubeCluster]:
+    """The cluster and a connection to its scheduler. What the operator does not act on is made once more under another name."""
+    for attempt in (1, 2):
+        named = deployment if attempt == 1 else dataclasses.replace(deployment, name=f"{deployment.name}-{attempt}")
+        made = _create(named, cluster_object(named, settings.purpose_of, threads=settings.threads))
+        try:
+            if _acted_on(made, named):
+                _wait_for_scheduler(made, named, time.monotonic() + named.ready_seconds)
+                return made, _connect(made, named)
+        except BaseException:
+            _delete(made)
+            raise
+        _delete(made)
+        logger().warning("the Dask operator did not act", cluster=named.name, seconds=named.operator_seconds, attempt=attempt)
+    missing = obstacle({}, [], [], [])
+    raise TransientError(
+        f"no Dask cluster: {missing.what} within {deployment.operator_seconds:.0f} s, twice", where=f"DaskCluster {deployment.name}",
+        remedy=missing.remedy,
+    )  # fmt: skip
+
+
+def _create(deployment: KubernetesSettings, document: Mapping[str, Any]) -> Any:
+    where = f"DaskCluster {deployment.name}"
+    try:
+        made = DaskCluster(dict(document), namespace=deployment.namespace)
+        made.create()
+    except kr8s.ServerError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status == 404:
+            raise ConfigError(
+                "the cluster does not know Dask clusters", where=where,
+                remedy="install the Dask operator with its resource definitions (k8s/README.md)",
+            ) from error  # fmt: skip
+        if status in (401, 403):
+            raise ConfigError(
+                f"this pod may not make a Dask cluster: {error}", where=where,
+                remedy="give its service account the rules of k8s/base/rbac.yaml (Role curate-stage)",
+            ) from error  # fmt: skip
+        if status is not None and 400 <= status < 500 and status != 429:
+            raise ConfigError(f"the Dask cluster is refused: {error}", where=where, remedy="mend the specs in k8s/base/dask") from error
+        raise TransientError(f"the Dask cluster cannot be made: {error}", where=where) from error
+    logger().info("Dask cluster made", cluster=made.name, namespace=made.namespace, workers=deployment.workers, pool=deployment.pool)
+    return made
+
+
+def _acted_on(made: Any, deployment: KubernetesSettings) -> bool:
+    deadline = time.monotonic() + deployment.operator_seconds
+    while time.monotonic() < deadline:
+        made.refresh()
+        if (made.raw.get("status") or {}).get("phase"):
+            return True
+        time.sleep(_POLL_SECONDS / 2)
+    return False
+
+
+def _wait_for_scheduler(made: Any, deployment: KubernetesSettings, deadline: float) -> None:
+    while True:
+        _, pods = _parts(made, "scheduler")
+        made.refresh()
+        if made.raw["status"]["phase"] == "Running" and any(_ready(pod) for pod in pods):
+            return
+        _give_up_when_due(made, "scheduler", "its scheduler is not ready", deadline)
+        time.sleep(_POLL_SECONDS / 2)
+
+
+def _connect(made: Any, deployment: KubernetesSettings) -> KubeCluster:
+    from dask_kubernetes.operator import KubeCluster
+    from dask_kubernetes.operator.kubecluster.kubecluster import CreateMode
+
+    cluster = KubeCluster(
+        custom_cluster_spec=made.raw.to_dict() if hasattr(made.raw, "to_dict") else dict(made.raw),
+        namespace=made.namespace, create_mode=CreateMode.CONNECT_ONLY, shutdown_on_close=False, quiet=True,
+    )  # fmt: skip
+    if deployment.adaptive:
+        cluster.adapt(minimum=deployment.workers[0], maximum=deployment.workers[1])
+    logger().info("dashboard", url=f"http://{made.name}-scheduler.{made.namespace}:{DASHBOARD_PORT}/status")
+    return cluster
+
+
+def _wait_for_worker(made: Any, client: Client, deployment: KubernetesSettings, deadline: float) -> None:
+    if deployment.workers[0] == 0:
+        return  # an adaptive cluster that begins with none starts them when there is work
+    while not client.nthreads():
+        _give_up_when_due(made, "worker", "no worker has come", deadline)
+        time.sleep(_POLL_SECONDS)
+
+
+def _give_up_when_due(made: Any, component: str, what: str, deadline: float) -> None:
+    """Raises when waiting cannot help, or was long enough."""
+    missing = _obstacle(made, component)
+    late = time.monotonic() > deadline
+    if missing.hopeless or late:
+        kind = ConfigError if missing.permanent else TransientError
+        waited = " in time" if late else ""
+        raise kind(f"no Dask cluster: {what}{waited}; {missing.what}", where=f"DaskCluster {made.name}", remedy=missing.remedy)
+
+
+def _obstacle(made: Any, component: str) -> Obstacle:
+    deployments, pods = _parts(made, component)
+    events = [event.raw for event in kr8s.get("events", namespace=made.namespace)] if pods else []
+    return obstacle(made.raw, deployments, pods, events)
+
+
+def _parts(made: Any, component: str) -> tuple[list[Any], list[Any]]:
+    selector = f"dask.org/cluster-name={made.name},dask.org/component={component}"
+    found = [[item.raw for item in kr8s.get(kind, namespace=made.namespace, label_selector=selector)] for kind in ("deployments", "pods")]
+    return found[0], found[1]
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _check_versions(client: Client) -> None:
+    """Refuses a cluster whose pods have other versions than this process, before any work is sent.
+
+    Raises:
+        ConfigError: Names each difference.
+    """
+    found = client.get_versions(packages=[name for name in _VERSIONED if name != "python"])
+    ours = found["client"]["packages"]
+    others = [("scheduler", found["scheduler"]), *(("workers", worker) for worker in found["workers"].values())]
+    differences = {
+        f"{name}: {ours.get(name)} in the stage, {other['packages'].get(name)} in the {place}"
+        for place, other in others
+        for name in _VERSIONED
+        if other["packages"].get(name) != ours.get(name)
+    }
+    if differences:
+        raise ConfigError(
+            f"the pods of the Dask cluster have other versions than the stage: {'; '.join(sorted(differences))}",
+            where="CURATE_WORKER_IMAGE",
+            remedy="use one image for stages and workers, named by its digest or by a tag that is never moved",
+        )
+
+
+def _delete(made: Any, cluster: KubeCluster | None = None) -> None:
+    """Deletes the cluster and waits a while for its pods to go. When this fails, its owner or its idle timeout does it."""
+    if cluster is not None:
+        with suppress(Exception):
+            cluster.close()
+    try:
+        made.delete()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while made.exists() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS / 2)
+    except kr8s.NotFoundError:
+        pass
+    except Exception as error:
+        logger().warning("the Dask cluster could not be deleted", cluster=made.name, error=type(error).__name__)

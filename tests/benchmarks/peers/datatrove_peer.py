@@ -1,0 +1,87 @@
+"""datatrove's filters on a corpus: how fast, and what they decide. Runs in an environment of its own, see ``bench_peers.py``.
+
+Words are those between white space (``str.split``), which is faster than its tokenizers and what our word mode
+``whitespace`` is; ``default_tokenizer`` measures the other.
+"""
+
+import argparse
+import json
+import time
+
+import pyarrow.parquet as pq
+from datatrove.data import Document
+from datatrove.pipeline.filters import (
+    C4QualityFilter,
+    FineWebQualityFilter,
+    GopherQualityFilter,
+    GopherRepetitionFilter,
+    fineweb_quality_filter,
+    gopher_quality_filter,
+    gopher_repetition_filter,
+)
+from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
+
+#: Its default tokenizer is slow: so many megabytes of text it gets.
+DEFAULT_MEGABYTES = 2.0
+MODULES = (gopher_quality_filter, gopher_repetition_filter, fineweb_quality_filter)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--corpus", required=True)
+    arguments.add_argument("--rows", type=int, required=True)
+    arguments.add_argument("--output", required=True)
+    given = arguments.parse_args()
+    texts = pq.read_table(given.corpus, columns=["text"]).column("text").slice(0, given.rows).to_pylist()
+    sizes = [len(text.encode()) for text in texts]
+
+    few = next((row for row in range(len(texts)) if sum(sizes[:row]) > DEFAULT_MEGABYTES * 1e6), len(texts))
+    filters = {"gopher_quality": GopherQualityFilter(), "gopher_repetition": GopherRepetitionFilter(), "fineweb": FineWebQualityFilter()}
+    judge(filters, texts[:2])  # loads the tokenizer
+    started = time.process_time()
+    judge(filters, texts[:few])
+    speeds = {"gopher_and_fineweb, default tokenizer": sum(sizes[:few]) / 1e6 / (time.process_time() - started)}
+
+    for module in MODULES:
+        module.split_into_words = lambda text, language: text.split()
+    started = time.process_time()
+    decisions = judge(filters, texts)
+    speeds["gopher_and_fineweb"] = sum(sizes) / 1e6 / (time.process_time() - started)
+
+    c4 = C4QualityFilter(min_num_sentences=-1)
+    documents = [Document(text=text, id="") for text in texts]
+    started = time.process_time()
+    results = [c4.filter(document) for document in documents]
+    speeds["c4_lines"] = sum(sizes) / 1e6 / (time.process_time() - started)
+    decisions["c4_lines"] = [reason_of(result) for result in results]
+    rewritten = [document.text for document in documents]
+
+    report = {
+        "speeds": speeds,
+        "decisions": decisions,
+        "rewritten": rewritten,
+        "punctuation": "".join(sorted(PUNCTUATION_SET)),
+        "terminals": "".join(sorted(TERMINAL_PUNCTUATION)),
+    }
+    with open(given.output, "w", encoding="utf-8") as file:
+        json.dump(report, file)
+
+
+def judge(filters, texts):
+    decisions = {}
+    for name, one in filters.items():
+        decisions[name] = []
+        for text in texts:
+            try:
+                decisions[name].append(reason_of(one.filter(Document(text=text, id=""))))
+            except ZeroDivisionError:
+                decisions[name].append("error")
+    return decisions
+
+
+def reason_of(result):
+    return None if result is True else result[1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""A real Airflow (api-server, scheduler, dag-processor, triggerer) on PostgreSQL, with its data in a real S3 store.
+
+Discovery against a local HTTP server, a backfill of three snapshots of which one runs twice at the same time, a stage
+killed in the middle, a new snapshot found and run on schedule, and a blend that follows both its inputs. What is published
+is equal to what plain ``curate run`` makes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from curation_tasks.lineage.published import published_snapshots
+
+pytestmark = pytest.mark.service
+
+TESTS = Path(__file__).parents[1]
+REPOSITORY = TESTS.parent
+SEASONS = ("2026-02 2026-02-01", "2026-05 2026-05-01", "2026-07 2026-07-01")
+PRODUCER = """
+name: {name}
+partitions: snapshot
+stages:
+  - id: {name}-basket
+    source: fruit_parts:season
+    parameters: {{fruit: {fruit}, origin: "{origin}"}}
+  - id: crate
+    export: fruit_parts:lines
+  - id: published
+    publish: {{}}
+"""
+CONSUMER = """
+name: salad
+partitions: snapshot
+schedule: inputs
+stages:
+  - id: apples
+    source: published
+    parameters: {pipeline: apples, dataset: crate}
+  - id: pears
+    source: published
+    parameters: {pipeline: pears, dataset: crate}
+  - id: mixed
+    needs: [apples, pears]
+    blend: {weights: {apples: 2, pears: 1}, unit: documents}
+  - id: bowl
+    export: fruit_parts:lines
+  - id: published
+    publish: {}
+"""
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server that lists seasons, and the list."""
+    listed = list(SEASONS)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write("\n".join(listed).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/seasons", listed
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Deployment:
+    """An Airflow and its storage.
+
+    Args:
+        client: Of its REST API, logged in.
+        environment: Of a command that uses the same storage.
+        root: The storage root.
+        pipelines: Folder of pipeline files.
+        home: Of Airflow.
+    """
+
+    def __init__(self, client: httpx.Client, environment: Mapping[str, str], root: str, pipelines: Path, home: Path):
+        self.client, self.environment, self.root, self.pipelines, self.home = client, environment, root, pipelines, home
+
+    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        return self.client.get(f"/api/v2{path}", params=parameters).raise_for_status().json()
+
+    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 240) -> Any:
+        end = time.monotonic() + seconds
+        while not (found := ready()):
+            if time.monotonic() > end:
+                lines = (self.home / "standalone.log").read_text(errors="replace").splitlines()[-60:]
+                raise AssertionError("\n".join([f"{what} did not come within {seconds:.0f} s", *lines]))
+            time.sleep(1)
+        return found
+
+    def unpause(self, dag: str) -> None:
+        self.client.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        return self.get(f"/dags/{dag}/dagRuns", limit=100)["dag_runs"]
+
+    def succeeded(self, dag: str) -> list[str]:
+        """Partition keys of the runs that ended well, one a run, sorted.
+
+        Raises:
+            AssertionError: A run failed.
+        """
+        runs = self.runs(dag)
+        failed = [run["dag_run_id"] for run in runs if run["state"] == "failed"]
+        assert not failed, (dag, failed)
+        return sorted(str(run["partition_key"]) for run in runs if run["state"] == "success")
+
+    def discover(self) -> None:
+        run = self.client.post("/api/v2/dags/discovery/dagRuns", json={"logical_date": None}).raise_for_status().json()["dag_run_id"]
+        self.wait("discovery", lambda: self.get(f"/dags/discovery/dagRuns/{run}")["state"] in ("success", "failed"))
+        assert self.get(f"/dags/discovery/dagRuns/{run}")["state"] == "success"
+
+    def knows(self, dag: str, snapshot: str) -> None:
+        self.wait(f"{snapshot} in the timetable of {dag}", lambda: snapshot in (self.get(f"/dags/{dag}")["timetable_summary"] or ""))
+
+    def digests(self, pipeline: str) -> dict[str, str]:
+        return {name: entry["digest"] for name, entry in published_snapshots(self.root, pipeline).items()}
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory, radosgw_environment, origin) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("airflow")
+    pipelines, home = folder / "pipelines", folder / "home"
+    pipelines.mkdir()
+    for name, fruit in (("apples", "apple"), ("pears", "pear")):
+        (pipelines / f"{name}.yaml").write_text(PRODUCER.format(name=name, fruit=fruit, origin=origin[0]), encoding="utf-8")
+    (pipelines / "salad.yaml").write_text(CONSUMER, encoding="utf-8")
+    environment = {
+        **radosgw_environment,
+        "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+        "CURATE_ALLOWED_PACKAGES": "fruit_parts", "CURATE_CACHE": str(folder / "cache"), "CURATE_PIPELINES": str(pipelines),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "plugins"), str(TESTS / "airflow" / "parts")]),
+        "CURATE_TEST_UNIT_DELAY": "0.5",
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        from s3fs import S3FileSystem
+
+        S3FileSystem.clear_instance_cache()
+        S3FileSystem().mkdir("end-to-end")
+        patch.setenv("CURATE_ROOT", "s3://end-to-end/data")
+        settings = (
+            "CORE__PARALLELISM=4", "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL=5", "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL=1",
+            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC=1",
+            # Results of stages in a store instead of the database.
+            "CORE__XCOM_BACKEND=airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
+            f"COMMON_IO__XCOM_OBJECTSTORAGE_PATH=file://{folder}/xcom", "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD=0",
+        )  # fmt: skip
+        standalone = [sys.executable, "-m", "curation_airflow.standalone"]
+        options = ["--home", str(home), "--database", "postgres", *(item for name in settings for item in ("--setting", name))]
+        try:
+            subprocess.run([*standalone, "up", *options], check=True)
+            port = json.loads((home / "standalone.json").read_text())["port"]
+            [(user, password)] = json.loads((home / "simple_auth_manager_passwords.json.generated").read_text()).items()
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                token = client.post("/auth/token", json={"username": user, "password": password}).raise_for_status().json()
+                client.headers["Authorization"] = f"Bearer {token['access_token']}"
+                found = Deployment(client, environment, "s3://end-to-end/data", pipelines, home)
+                dags = {"apples", "pears", "salad", "discovery", "housekeeping"}
+                found.wait("the DAGs", lambda: dags <= {dag["dag_id"] for dag in found.get("/dags")["dags"]})
+                yield found
+        finally:
+            subprocess.run([*standalone, "down", "--home", str(home)], check=True)
+
+
+def kill_a_stage(name: str) -> None:
+    """Kills the first process ``curate stage {name}`` there is, as a machine out of memory does."""
+    end = time.monotonic() + 240
+    while time.monotonic() < end:
+        for process in psutil.process_iter(["cmdline"]):
+            line = process.info["cmdline"] or []
+            if "stage" in line and name in line and "--resolved" in line:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    # Within the delay of its first unit.
+                    time.sleep(1)
+                    process.send_signal(signal.SIGKILL)
+                    return
+        time.sleep(0.2)
+    raise AssertionError(f"no stage {name!r} was started")
+
+
+@pytest.mark.timeout(900)
+def test_snapshots_from_discovery_to_the_blend(deployment, origin):
+    listed = origin[1]
+    for dag in ("discovery", "salad"):
+        deployment.unpause(dag)
+    deployment.discover()
+    for dag in ("apples", "pears"):
+        deployment.knows(dag, "2026-07")
+
+    # A backfill of three; unpausing also schedules the newest, so 2026-07 runs twice at the same time.
+    window = {"from_date": "2026-01-01T00:00:00Z", "to_date": "2026-12-31T00:00:00Z"}
+    body = window | {"dag_id": "apples", "run_backwards": True, "max_active_runs": 1, "reprocess_behavior": "none", "dag_run_conf": {}}
+    dry = deployment.client.post("/api/v2/backfills/dry_run", json=body).raise_for_status().json()
+    assert dry["total_entries"] == 3
+    deployment.client.post("/api/v2/backfills", json=body).raise_for_status()
+    for dag in ("apples", "pears"):
+        deployment.unpause(dag)
+    kill_a_stage("apples-basket")
+    deployment.wait("the backfill", lambda: {"2026-02", "2026-05", "2026-07"} <= set(deployment.succeeded("apples")), 400)
+    deployment.wait("the scheduled run", lambda: deployment.succeeded("pears") == ["2026-07"])
+    deployment.wait("both runs of 2026-07", lambda: deployment.succeeded("apples").count("2026-07") == 2)
+    tries = [
+        instance["try_number"]
+        for run in deployment.runs("apples")
+        for instance in deployment.get(f"/dags/apples/dagRuns/{run['dag_run_id']}/taskInstances")["task_instances"]
+        if instance["task_id"] == "apples-basket"
+    ]
+    assert max(tries) == 2, tries
+
+    # Both inputs have 2026-07, so the blend has run for it, and for no other.
+    deployment.wait("the blend of 2026-07", lambda: deployment.succeeded("salad") == ["2026-07"])
+
+    listed.append("2026-09 2026-09-01")
+    deployment.discover()
+    for dag in ("apples", "pears"):
+        deployment.wait(f"2026-09 of {dag}", lambda dag=dag: "2026-09" in deployment.succeeded(dag))
+    deployment.wait("the blend of 2026-09", lambda: deployment.succeeded("salad") == ["2026-07", "2026-09"])
+
+    [event, *_] = deployment.get("/assets/events", limit=1, order_by="-timestamp")["asset_events"]
+    assert event["partition_key"] == "2026-09"
+    assert {"manifest", "digest", "counts", "published"} <= set(event["extra"])
+    refused = deployment.client.post("/api/v2/dags/apples/dagRuns", json={"logical_date": None, "partition_key": "2026-08"})
+    assert refused.status_code == 400
+    assert "did you mean" in refused.text
+
+    # What was curated is curated again on demand, and finds all of its work done.
+    window = {"from_date": "2026-05-01T00:00:00Z", "to_date": "2026-05-01T00:00:00Z"}
+    again = body | window | {"reprocess_behavior": "completed"}
+    deployment.client.post("/api/v2/backfills", json=again).raise_for_status()
+    deployment.wait("2026-05 once more", lambda: deployment.succeeded("apples").count("2026-05") == 2)
+    results = [json.loads(path.read_text()) for path in (deployment.home.parent / "xcom").rglob("*") if path.is_file()]
+    stages = [result for result in results if isinstance(result, dict) and "manifest" in result]
+    assert sum(result["reused"] for result in stages) >= 4
+    assert max(len(json.dumps(result)) for result in stages) <= 4096
+
+    published = {name: deployment.digests(name) for name in ("apples", "pears", "salad")}
+    assert {name: sorted(found) for name, found in published.items()} == {
+        "apples": ["2026-02", "2026-05", "2026-07", "2026-09"], "pears": ["2026-07", "2026-09"], "salad": ["2026-07", "2026-09"],
+    }  # fmt: skip
+    plain = "s3://end-to-end/plain"
+    environment = {name: value for name, value in os.environ.items() if name != "CURATE_TEST_UNIT_DELAY"}
+    for name, found in published.items():
+        for snapshot in sorted(found):
+            command = [str(Path(sys.executable).with_name("curate")), "run", str(deployment.pipelines / f"{name}.yaml")]
+            subprocess.run([*command, "--root", plain, "--snapshot", snapshot, "--no-report"], env=environment, check=True)
+        assert {key: entry["digest"] for key, entry in published_snapshots(plain, name).items()} == found
