@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from curation_tasks.dedup import fuzzy_parts
 from curation_tasks.dedup.keep import Keep
 from curation_tasks.parts import FunctionPath, Parameters, ReductionPart
 
@@ -118,6 +119,7 @@ PARTS = (
         libraries=lambda parameters: ("pyarrow",) if {"lower", "whitespace"} & set(parameters.normalization) else (),
         example={"normalization": ["lower", "whitespace"]},
     ),
+    *fuzzy_parts.PARTS,
     ReductionPart(
         name="dedup.sentences",
         summary="Cuts runs of sentences that stand in another document too (C4)",
