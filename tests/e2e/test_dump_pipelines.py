@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 import json
 import os
+import random
 import subprocess
 import sys
 import tarfile
@@ -11,11 +12,16 @@ from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROSE = (
-    "The river that runs through the old town is not wide, but it has been the way by which wood and stone came to the market "
-    "for many hundreds of years, and the people of the town have built their houses with them. In the spring the water is high and "
-    "the bridges are closed; in the summer children swim below the mill, and it is said that nobody has ever been lost there. "
-)
+WORDS = """river town water bridge market wood stone people house spring summer child mill year road field church winter harbour wall garden
+    ship bread school letter music forest mountain island station"""
+
+
+def prose(seed: int, sentences: int = 12) -> str:
+    """English of a kind, other sentences for another seed."""
+    chance = random.Random(seed)
+    noun = WORDS.split()
+    pattern = "The {} of the {} was built with the {} that came from a {}, and it is said to have been the first {} in the {}."
+    return " ".join(pattern.format(*chance.sample(noun, 6)) for _ in range(sentences))
 
 
 def load(name: str):
@@ -57,15 +63,14 @@ def manifest(folder: Path, stage: str) -> dict:
 
 def test_wikipedia(tmp_path):
     dump = load("wikipedia_dump")
-    pages = [
-        dump.DumpPage(number, f"River {number}", f"'''River {number}''' <ref>x</ref>{PROSE * (number - 9)}") for number in range(10, 16)
-    ]
+    pages = [dump.DumpPage(number, f"River {number}", f"'''River {number}''' <ref>x</ref>{prose(number)}") for number in range(10, 16)]
     pages += [
         dump.DumpPage(16, "Copy", pages[0].text),
         dump.DumpPage(17, "Stub", "A ''river''."),
         dump.DumpPage(18, "Fluss", "Der Fluss fließt durch die alte Stadt, und die Menschen haben ihre Häuser mit dem Holz gebaut. " * 8),
         dump.DumpPage(19, "Old", "#REDIRECT [[River 10]]", redirect="River 10"),
-        dump.DumpPage(20, "Mail", f"{PROSE} Write to someone@example.org. {PROSE}\n== References ==\n* A"),
+        dump.DumpPage(20, "Mail", f"{prose(1)} Write to someone@example.org. {prose(2)}\n== References ==\n* A"),
+        dump.DumpPage(21, "Near", f"{prose(1)} Write to nobody. {prose(2)}"),
     ]
     for path, data in dump.origin("enwiki", "20250801", pages, parts=2).items():
         if not path.endswith("/"):
@@ -82,11 +87,12 @@ def test_wikipedia(tmp_path):
     assert manifest(folder, "articles")["reasons"] == {"redirect": 1}
     assert manifest(folder, "refine")["reasons"] == {"gopher_quality.plain_word_count.min": 1, "language.unwanted": 1}
     assert manifest(folder, "exact")["reasons"] == {"exact_duplicate": 1}
+    assert sum(manifest(folder, "near")["reasons"].values()) == 1
 
 
 def test_arxiv(tmp_path):
     def paper(number: int) -> bytes:
-        body = PROSE * (number + 3)
+        body = prose(number)
         return rf"\documentclass{{a}}\title{{On {number}}}\begin{{document}}\section{{S}}{body} $x_{number}$\end{{document}}".encode()
 
     stream = BytesIO()
@@ -107,6 +113,6 @@ def test_arxiv(tmp_path):
     documents = exported(folder)
     assert len(documents) == 3
     assert {row["title"] for row in documents} == {"On 1", "On 2", "On 3"}
-    assert all(row["text"].startswith("S\n\nThe river") and "$x_" in row["text"] for row in documents)
+    assert all(row["text"].startswith("S\n\nThe ") and "$x_" in row["text"] for row in documents)
     assert manifest(folder, "papers")["reasons"] == {"pdf_only": 1}
     assert manifest(folder, "exact")["reasons"] == {"exact_duplicate": 1}
