@@ -170,6 +170,10 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         stage.env = [*(stage.env or []), *ours]
         secret = k8s.V1SecretEnvSource(name=self.deployment.storage_secret, optional=not self._credentials)
         stage.env_from = [*(stage.env_from or []), k8s.V1EnvFromSource(secret_ref=secret)]
+        if self.deployment.data_claim:
+            claim = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=self.deployment.data_claim)
+            pod.spec.volumes = [*(pod.spec.volumes or []), k8s.V1Volume(name="data", persistent_volume_claim=claim)]
+            stage.volume_mounts = [*(stage.volume_mounts or []), k8s.V1VolumeMount(name="data", mount_path="/data")]
         for container in pod.spec.containers:
             if container.name == PodDefaults.SIDECAR_CONTAINER_NAME:
                 container.image = self.deployment.sidecar_image or stage.image
@@ -185,6 +189,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             "CURATE_CLUSTER": self.deployment.cluster,
             "CURATE_CLUSTER_NAME": cluster_name(pod.metadata.name),
             "CURATE_STORAGE_SECRET": self.deployment.storage_secret,
+            "CURATE_DATA_CLAIM": self.deployment.data_claim,
             "CURATE_WORKER_IMAGE": image,
             "CURATE_WORKER_POOL": asked.pool,
             "CURATE_WORKER_MEMORY": str(asked.memory_bytes) if asked.memory_bytes else None,
