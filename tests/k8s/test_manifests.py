@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 REPOSITORY = Path(__file__).parents[2]
 K8S = REPOSITORY / "k8s"
 MODELS = {
-    "ConfigMap": "V1ConfigMap", "Deployment": "V1Deployment", "Namespace": "V1Namespace",
-    "PersistentVolumeClaim": "V1PersistentVolumeClaim", "Pod": "V1Pod", "Role": "V1Role", "RoleBinding": "V1RoleBinding", "Service": "V1Service", "ServiceAccount": "V1ServiceAccount",
-}  # fmt: skip
+    kind: f"V1{kind}"
+    for kind in ("ConfigMap", "Deployment", "Namespace", "PersistentVolumeClaim", "Pod", "Role", "RoleBinding", "Service", "ServiceAccount")
+}
 FILES = sorted(path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml" and path.parent.name != "dask")
 SPECS = sorted((K8S / "base" / "dask").glob("*.yaml"))
 
