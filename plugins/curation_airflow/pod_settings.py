@@ -85,7 +85,7 @@ def pod_settings() -> PodSettings:
         sidecar_image=get("CURATE_POD_SIDECAR_IMAGE") or None,
         storage_secret=get("CURATE_STORAGE_SECRET") or "curate-storage",
         data_claim=get("CURATE_DATA_CLAIM") or None,
-        cluster=_one_of("CURATE_POD_CLUSTER", "kubernetes", ("kubernetes", "local", "cuda")),
+        cluster=_one_of("CURATE_POD_CLUSTER", "kubernetes", ("kubernetes", "local")),
         dashboard_url=get("CURATE_DASHBOARD_URL") or "http://{cluster}-scheduler.{namespace}:8787/status",
         deferrable=_one_of("CURATE_POD_DEFERRABLE", "true", ("true", "false")) == "true",
         log_seconds=int(_number("CURATE_POD_LOG_SECONDS", 30)),

@@ -68,7 +68,7 @@ def test_each_stage_links_to_its_dashboard(as_pods):
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("CURATE_POD_CLUSTER", "kubernets", "one of: kubernetes, local, cuda"),
+        ("CURATE_POD_CLUSTER", "kubernets", "one of: kubernetes, local"),
         ("CURATE_POD_DEFERRABLE", "yes", "one of: true, false"),
         ("CURATE_POD_LOG_SECONDS", "soon", "'soon' is not a number of seconds"),
         ("CURATE_POD_STARTUP_SECONDS", "-1", "'-1' is not a number of seconds"),
