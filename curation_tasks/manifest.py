@@ -190,8 +190,9 @@ class Decisions:
 
     Attributes:
         uris: One Parquet file a shard of the dataset, in the order of its shards; "" where nothing in it is removed. Its
-            rows are the documents to remove, sorted by ``row``: ``row`` int64 (position in the shard), ``reason`` string,
-            and the fields of ``schema.EVIDENCE_FIELDS``.
+            rows are the documents to remove, sorted by ``row``, with the columns ``schema.DECISION_FIELDS``.
+        cuts: Likewise one file a shard with the columns ``schema.CUT_FIELDS``: spans to cut from the texts of documents that stay,
+            sorted by ``row`` and ``start``, not overlapping. Empty for a reduction that cuts nothing.
         counters: For the manifest.
         index: Of the index written to ``context.index``: ``{"digest", "documents", "bytes"}``; None when none was.
     """
@@ -199,17 +200,18 @@ class Decisions:
     uris: Sequence[str]
     counters: Mapping[str, int] = field(default_factory=dict)
     index: Mapping[str, Any] | None = None
+    cuts: Sequence[str] = ()
 
 
-def values_hash(shards: Iterable[Mapping[str, Any]], ledgers: Iterable[Mapping[str, Any]]) -> str:
-    """One hash over the canonical hashes of a dataset's shards and of its ledgers that have rows, in the order of the units.
+def values_hash(shards: Iterable[Mapping[str, Any]], ledgers: Iterable[Mapping[str, Any]], cuts: Iterable[Mapping[str, Any]] = ()) -> str:
+    """One hash over the canonical hashes of a dataset's shards, and of its ledgers and lists of cuts that have rows, in the order of units.
 
     It stands in ``content``, so the digest of a manifest covers every value of its documents.
     """
-    return key_of({
-        "shards": [[shard["path"], shard["rows"], shard["hash"]] for shard in shards],
-        "ledgers": [[ledger["path"], ledger["rows"], ledger["hash"]] for ledger in ledgers],
-    })  # fmt: skip
+    named = {"shards": shards, "ledgers": ledgers, "cuts": cuts}
+    hashes = {name: [[file["path"], file["rows"], file["hash"]] for file in files] for name, files in named.items()}
+    # Without cuts there is no word of them: most stages have none.
+    return key_of({name: listed for name, listed in hashes.items() if listed or name != "cuts"})
 
 
 def write_list(folder: str, name: str, rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> dict[str, Any]:

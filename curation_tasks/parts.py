@@ -136,6 +136,32 @@ class Part:
         return tuple(_given(self.notes, parameters))
 
 
+@dataclass(frozen=True)
+class Judge:
+    """How an operation's rejections follow from the columns that it adds, so that other thresholds need no new reading of texts.
+
+    Attributes:
+        function: ``module:function`` or the function: ``function(batch, parameters, context) -> batch`` gives the rejections that the
+            operation gives, from the columns that it adds and those that it reads, ``text`` aside.
+        with_rules: ``(parameters, rules) -> parameters``: the parameters with other rules, by name or as a file.
+        measured_by: ``parameters → {column: what it depends on besides the document}``: columns with equal descriptions hold the
+            same values.
+        rows: ``module:function`` or the function: ``function(batch, parameters) -> {reason: mask}``: which documents a rule is for;
+            None: all of them.
+    """
+
+    function: str | Callable
+    with_rules: Callable[[Any, str], Parameters]
+    measured_by: Callable[[Any], Mapping[str, Any]]
+    rows: str | Callable | None = None
+
+    def load(self) -> Callable:
+        return self.function if callable(self.function) else _import(self.function, "the judge of an operation")
+
+    def load_rows(self) -> Callable | None:
+        return _import(self.rows, "the judge of an operation") if isinstance(self.rows, str) else self.rows
+
+
 @dataclass(frozen=True, kw_only=True)
 class OperationPart(Part):
     """Row-wise work on a batch: clean, annotate, or reject.
@@ -150,6 +176,7 @@ class OperationPart(Part):
         rewrites: Columns whose values it may change.
         rejects: Reasons that it may give.
         thresholds: Reason → (signal column, bound), for plots of a signal with its threshold. May depend on the parameters.
+        judge: How its rejections follow from the columns that it adds; None when they do not.
         engine_exact: True when every engine gives the same bits, so that the engine does not enter the key.
     """
 
@@ -160,6 +187,7 @@ class OperationPart(Part):
     rewrites: Names = ()
     rejects: Names = ()
     thresholds: Mapping[str, tuple[str, float]] | Callable[[Any], Mapping[str, tuple[str, float]]] = field(default_factory=dict)
+    judge: Judge | None = None
     engine_exact: bool = True
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:
@@ -248,8 +276,8 @@ class SourcePart(Part):
         return self.units if callable(self.units) else _import(self.units, self.name)
 
     def list_units(self, parameters: Parameters, snapshot: str, root: str) -> list[SourceUnit]:
-        """The work of a snapshot."""
-        return self.load_units()(parameters, snapshot, *([root] if self.reads_root else []))
+        """The work of a snapshot. A trial, ``{snapshot}+{suffix}``, reads what the snapshot itself does."""
+        return self.load_units()(parameters, snapshot.partition("+")[0], *([root] if self.reads_root else []))
 
     def list_snapshots(self, parameters: Parameters, root: str) -> list[Snapshot]:
         """What the origin publishes."""
@@ -274,6 +302,9 @@ class ReductionPart(Part):
     Attributes:
         reads: Columns that must be there.
         rejects: Reasons that its decisions may give.
+        rewrites: ``("text",)`` when it cuts spans out of texts.
+        costs: ``module:function`` or the function itself, ``(parameters, size, *, index) -> [Step]`` of ``curation_tasks.dedup.estimate``:
+            what its steps write and cost; None when nobody has reckoned it.
         indexes: True when it compares with ``context.earlier`` and writes ``context.index``.
     """
 
@@ -281,7 +312,12 @@ class ReductionPart(Part):
 
     reads: Names = ("text",)
     rejects: Names = ()
+    rewrites: Names = ()
+    costs: str | Callable | None = None
     indexes: bool = False
+
+    def load_costs(self) -> Callable | None:
+        return _import(self.costs, self.name) if isinstance(self.costs, str) else self.costs
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(_given(self.reads, parameters))

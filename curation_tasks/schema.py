@@ -32,6 +32,27 @@ EVIDENCE_FIELDS: Mapping[str, str] = {
     "similarity_kind": "string",
 }
 
+#: The columns of a reduction's decisions: position in the shard, and why the document goes. ``value`` and ``threshold`` may be left
+#: out; then the similarity is the value.
+DECISION_FIELDS: Mapping[str, str] = {"row": "int64", "reason": "string", **EVIDENCE_FIELDS, "value": "double", "threshold": "double"}
+
+#: The columns of the spans that a reduction cuts from texts: ``text[start:end]`` in bytes of UTF-8, why, and the ``doc_id`` of the
+#: document in which the same text stays.
+CUT_FIELDS: Mapping[str, str] = {"row": "int64", "start": "int64", "end": "int64", "reason": "string", "survivor": "string"}
+
+#: The columns of the list of what was cut; the text follows.
+CUT_COLUMNS: Mapping[str, str] = {
+    "doc_id": "string",
+    "url": "string",
+    "stage": "string",
+    "operation": "string",
+    "reason": "string",
+    "start": "int64",
+    "end": "int64",
+    "characters": "int64",
+    "survivor": "string",
+}
+
 #: The fixed columns of a ledger; the signal columns of the stage and the text follow.
 LEDGER_COLUMNS: Mapping[str, str] = {
     "doc_id": "string",

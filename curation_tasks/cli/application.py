@@ -18,6 +18,7 @@ from curation_tasks.cli import (
     operations,
     plan,
     preview,
+    rejudge,
     report,
     run,
     show,
@@ -26,6 +27,7 @@ from curation_tasks.cli import (
     status,
     train_classifier,
     verify,
+    warm,
 )
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
 from curation_tasks.logs import configure_logs, logger
@@ -40,8 +42,8 @@ application = typer.Typer(
 )
 
 for _module in (
-    run, plan, preview, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
-    character_histogram, init,
+    run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
+    character_histogram, init, warm,
 ):  # fmt: skip
     _module.register(application)
 

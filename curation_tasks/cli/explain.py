@@ -10,6 +10,8 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import print_json, print_table
 
+_SHOWN_CUTS = 10
+
 
 def explain(
     document: Annotated[str, typer.Argument(metavar="DOC_ID|URL", help="The document's id or URL.")],
@@ -42,6 +44,10 @@ def _detail(step: Mapping[str, Any]) -> str:
         row = f" row {step['row']:,}" if step.get("row") is not None else ""
         lines = [step["file"].rsplit("/", 1)[-1] + row] if step.get("file") else []
         lines += ["text changed"] if step.get("text_changed") else []
+        cuts = step.get("cuts", ())
+        lines += [f"{cut['characters']:,} characters cut: {cut['reason']} of {cut['survivor']}" for cut in cuts[:_SHOWN_CUTS]]
+        more = len(cuts) - _SHOWN_CUTS
+        lines += [f"and {more:,} more cuts"] if more > 0 else []
     return "\n".join(lines + [f"{name} = {value:g}" for name, value in (step.get("signals") or {}).items() if value is not None])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,9 @@ def housekeep(
     root: options.Root = options.DEFAULT_ROOT,
     days: Annotated[int, typer.Option("--days", min=1, help="Keep what was published or changed within so many days.")] = 30,
     pipeline: Annotated[str | None, typer.Option("--pipeline", help="Only this pipeline.")] = None,
+    clusters: Annotated[
+        bool, typer.Option("--clusters", help="Instead: Dask clusters on Kubernetes whose stage pod is gone, in this pod's namespace.")
+    ] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete; without it the folders are only listed.")] = False,
     result: options.Result = None,
     json_: options.Json = False,
@@ -26,7 +30,11 @@ def housekeep(
 
       curate housekeep --days 14
       curate housekeep --root s3://bucket/curation --days 30 --delete
+      curate housekeep --clusters --delete
     """
+    if clusters:
+        _clusters(delete, result, json_)
+        return
     from curation_tasks.runner.housekeeping import keep_house
 
     with unit_progress("housekeeping") as progress:
@@ -38,6 +46,18 @@ def housekeep(
         print_json({"folders": rows, "bytes": total, "deleted": delete})
     elif not result:
         _show(rows, total, delete)
+
+
+def _clusters(delete: bool, result: Path | None, json_: bool) -> None:
+    from curation_tasks.clusters.kubernetes_orphans import delete_orphaned_clusters
+
+    names = delete_orphaned_clusters(delete=delete)
+    if result:
+        options.write_result(result, {"v": 1, "clusters": names[:20], "count": len(names), "deleted": delete})
+    if json_:
+        print_json({"clusters": names, "deleted": delete})
+    elif not result:
+        console.print("\n".join(names) or "No Dask cluster has lost its stage.")
 
 
 def _show(rows: list[dict[str, object]], total: int, delete: bool) -> None:

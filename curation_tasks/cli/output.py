@@ -26,7 +26,7 @@ def print_json(value: Any) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name in columns:
-        whole = name in ("stage", "kind") or name in right
+        whole = name in ("stage", "kind", "step") or name in right
         table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*[_cell(value) for value in row])
@@ -57,17 +57,19 @@ def size(count: int | None) -> str:
 
 def funnel_tables(rows: Sequence[Mapping[str, Any]]) -> None:
     """The funnel of a run: documents and bytes a stage, then the reasons of rejection."""
+    cuts = ["characters cut"] if any(row.get("cut_characters") for row in rows) else []
     print_table(
         "Funnel",
-        ["stage", "kind", "in", "kept", "rejected", "text", "seconds", "memory"],
+        ["stage", "kind", "in", "kept", "rejected", *cuts, "text", "seconds", "memory"],
         [
             [
                 row["stage"], row["kind"], row.get("documents_in"), row.get("documents"), row.get("rejected"),
+                *[row.get("cut_characters") or None for _ in cuts],
                 size(row.get("text_bytes")), row.get("seconds"), size(row.get("peak_memory_bytes")),
             ]
             for row in rows
         ],
-        right=["in", "kept", "rejected", "text", "seconds", "memory"],
+        right=["in", "kept", "rejected", *cuts, "text", "seconds", "memory"],
     )  # fmt: skip
     reasons = [
         [row["stage"], reason, count]

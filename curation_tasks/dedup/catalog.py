@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from curation_tasks.dedup import fuzzy_parts
 from curation_tasks.dedup.keep import Keep
 from curation_tasks.parts import FunctionPath, Parameters, ReductionPart
 
@@ -58,17 +59,88 @@ class ExactParameters(Parameters):
         return (self.column,) if isinstance(self.column, str) else self.column
 
 
+class RepeatedUnits(Parameters):
+    """What of the text is cut because it stands elsewhere too."""
+
+    normalization: tuple[Literal["accents", "digits", "lower", "punctuation", "whitespace"], ...] = Field(
+        ("lower", "whitespace"),
+        description="What does not count when units are compared: letter case (lower), the kind and number of white space, which digit "
+        "it is, punctuation, accents. White space at the ends never counts.",
+    )
+    min_characters: int = Field(1, ge=1, description="Characters that must be compared; what is shorter is never cut.")
+    min_document_characters: int = Field(
+        200, ge=0, description="A document that becomes shorter than this by what is cut is rejected: `too_short_after_cuts`."
+    )
+    keep: Keep = Field(
+        Keep(), description="Where what is repeated stays: in the `first` document, the `longest`, …; there, its first place."
+    )
+
+    @field_validator("normalization")
+    @classmethod
+    def _canonical(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(steps)))
+
+    @property
+    def units_in_span(self) -> int:
+        return 1
+
+
+class SentencesParameters(RepeatedUnits):
+    """Which runs of sentences are cut."""
+
+    span: int = Field(3, ge=1, le=100, description="Neighbouring sentences that must be repeated together, as in C4.")
+    min_characters: int = Field(40, ge=1, description="Characters of the span that must be compared; what is shorter is never cut.")
+
+    @property
+    def units_in_span(self) -> int:
+        return self.span
+
+
+class ParagraphsParameters(RepeatedUnits):
+    """Which paragraphs are cut. The default compares them as CCNet does."""
+
+    normalization: tuple[Literal["accents", "digits", "lower", "punctuation", "whitespace"], ...] = Field(
+        ("accents", "digits", "lower", "punctuation", "whitespace"),
+        description="What does not count when paragraphs are compared: accents, which digit it is, letter case (lower), punctuation, the "
+        "kind and number of white space. White space at the ends never counts.",
+    )
+
+
 PARTS = (
     ReductionPart(
         name="dedup.exact",
         summary="Removes documents whose text, URL or other key another document has",
         parameters=ExactParameters,
         implementation="curation_tasks.dedup.exact:exact",
+        costs="curation_tasks.dedup.estimate:exact",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", *parameters.columns, *parameters.keep.reads))),
         rejects=("exact_duplicate",),
         indexes=True,
         # Lower-casing and white space follow the Unicode tables that Arrow was built with; XXH3 itself never changes.
         libraries=lambda parameters: ("pyarrow",) if {"lower", "whitespace"} & set(parameters.normalization) else (),
         example={"normalization": ["lower", "whitespace"]},
+    ),
+    *fuzzy_parts.PARTS,
+    ReductionPart(
+        name="dedup.sentences",
+        summary="Cuts runs of sentences that stand in another document too (C4)",
+        parameters=SentencesParameters,
+        implementation="curation_tasks.dedup.repeated:sentences",
+        costs="curation_tasks.dedup.estimate:repeated",
+        reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
+        rewrites=("text",),
+        rejects=("too_short_after_cuts",),
+        example={"span": 2, "min_document_characters": 10},
+    ),
+    ReductionPart(
+        name="dedup.paragraphs",
+        summary="Cuts paragraphs that stand in another document too (CCNet)",
+        parameters=ParagraphsParameters,
+        implementation="curation_tasks.dedup.repeated:paragraphs",
+        costs="curation_tasks.dedup.estimate:repeated",
+        reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
+        rewrites=("text",),
+        rejects=("too_short_after_cuts",),
+        example={"min_document_characters": 10},
     ),
 )

@@ -29,9 +29,19 @@ import pyarrow.parquet as pq
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ExactParameters
+from curation_tasks.dedup.grouping import grouped
 from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_kept, write_partition
 from curation_tasks.dedup.keys import check_key, hex_hashes, key_hashes
-from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, partition_of, runs, settled, split
+from curation_tasks.dedup.partitions import (
+    PartitionFile,
+    PartitionWriter,
+    mapper_items,
+    open_partitions,
+    partition_of,
+    runs,
+    settled,
+    split,
+)
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, check_keep, policy_keys, rank_order, ties
 from curation_tasks.functions import function_hash
 from curation_tasks.manifest import Dataset, Decisions
@@ -82,9 +92,7 @@ def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionConte
     check_key(parameters, dataset.schema, dataset.manifest.stage)
     check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
     indexes = open_indexes(context.earlier, identity(parameters))
-    shards = [{"ordinal": ordinal, "uri": dataset.uri(shard)} for ordinal, shard in enumerate(dataset.shards)]
-    size = max(1, -(-len(shards) // _MAPPERS))
-    mappers = [{"mapper": first // size, "shards": shards[first : first + size]} for first in range(0, len(shards), size)]
+    mappers = mapper_items(dataset, _MAPPERS)
     row_bytes = _GROUPING_BYTES + (_RANKING_BYTES if _is_ranked(parameters) else 0) + (_INDEXING_BYTES if context.index else 0)
     # Each partition of the index is made of whole partitions of the run.
     indexed = index_partitions(dataset.rows)
@@ -230,27 +238,6 @@ def _removed_uri(work: str, partition: int) -> str:
 
 def _column(tables: Sequence[pa.Table], name: str) -> np.ndarray:
     return np.concatenate([table[name].to_numpy() for table in tables] or [np.zeros(0, np.uint64)])
-
-
-def grouped(high: np.ndarray, low: np.ndarray, order: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The groups of equal hashes. Both halves count: equal halves alone make no group.
-
-    Args:
-        high: uint64, shape (rows,).
-        low: uint64, shape (rows,).
-        order: int64, shape (rows,): positions by rank, best first; None when the rows are in that order.
-
-    Returns:
-        ``(best, members, group)``: int64: the position of the best row of each group, shape (groups,), by hash; positions of
-        all rows, shape (rows,), group by group; and the group of each of these.
-    """
-    by_rank = (high, low) if order is None else (high[order], low[order])
-    members = np.lexsort(by_rank[::-1])  # stable: equal hashes stay in the order of their rank
-    sorted_high, sorted_low = (values[members] for values in by_rank)
-    first = np.ones(len(members), bool)
-    first[1:] = (sorted_high[1:] != sorted_high[:-1]) | (sorted_low[1:] != sorted_low[:-1])
-    members = members if order is None else order[members]
-    return members[first], members, np.cumsum(first) - 1
 
 
 def _doc_ids(files: Sequence[PartitionFile], groups: Sequence[list[int]], counts: Sequence[int], positions: np.ndarray) -> pa.ChunkedArray:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation_tasks.errors import InputError
+from curation_tasks.manifest import Dataset
 from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
 from curation_tasks.storage.shard import abandon
 
@@ -30,15 +31,17 @@ class PartitionWriter:
     Args:
         uri: Where.
         schema: Of every row group.
+        compress: False for columns of hashes, which no compression makes smaller.
     """
 
-    def __init__(self, uri: str, schema: pa.Schema):
+    def __init__(self, uri: str, schema: pa.Schema, *, compress: bool = True):
         self._schema = schema
+        self._options = {"compression": "zstd"} if compress else {"compression": "none", "use_dictionary": False}
         self._partitions: list[int] = []
         self._output = open_output(uri)
 
     def __enter__(self) -> Self:
-        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, compression="zstd")
+        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, **self._options)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -119,9 +122,11 @@ def partition_of(high: np.ndarray, partitions: int) -> np.ndarray:
         partitions: Below 2³².
 
     Returns:
-        int64, shape (rows,). Ascending with the hash, so that the partitions one after the other are sorted.
+        Shape (rows,). Ascending with the hash, so that the partitions one after the other are sorted. Where they are few it
+        is uint16: NumPy sorts such numbers by their digits, in linear time.
     """
-    return (((high >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)).astype(np.int64)
+    found = ((high >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)
+    return found.astype(np.uint16 if partitions <= 2**16 else np.int64)
 
 
 def runs(tables: Iterable[pa.Table], run_bytes: int) -> Iterator[pa.Table]:
@@ -144,3 +149,18 @@ def settled(layout: dict[str, Any]) -> dict[str, Any]:
     A retry may have other memory, but must go on with the partitions that the first try began to write.
     """
     return layout
+
+
+def mapper_items(dataset: Dataset, most: int = 512) -> list[dict[str, Any]]:
+    """Cuts the shards of a dataset into groups of neighbours, of which each is served by one file of a shuffle.
+
+    Args:
+        dataset: Whose shards.
+        most: Number of groups that are not exceeded; there are no empty ones.
+
+    Returns:
+        ``{"mapper": number, "shards": [{"ordinal", "uri"}, …]}``.
+    """
+    shards = [{"ordinal": ordinal, "uri": dataset.uri(shard)} for ordinal, shard in enumerate(dataset.shards)]
+    size = max(1, -(-len(shards) // most))
+    return [{"mapper": first // size, "shards": shards[first : first + size]} for first in range(0, len(shards), size)]

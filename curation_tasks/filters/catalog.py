@@ -15,7 +15,8 @@ from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
 from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
-from curation_tasks.parts import FilePath, FunctionPath, OperationPart, Parameters
+from curation_tasks.filters.url_parameters import URL
+from curation_tasks.parts import FilePath, FunctionPath, Judge, OperationPart, Parameters
 from curation_tasks.spec import plain, read_yaml
 
 #: How comments are written: `#`; `//` and `/* */`; `--`; Python's, with strings that stand alone.
@@ -232,10 +233,29 @@ def _libraries(parameters: QualityParameters) -> list[str]:
     return found + (["budoux"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
 
 
+def _with_rules(parameters: QualityParameters, rules: str) -> QualityParameters:
+    """The parameters with another rule set for all documents that have none by their language."""
+    given = parameters.model_dump(mode="json", exclude={"rules", "rules_file", "extra_rules", "bounds"})
+    return QualityParameters.model_validate(given | {"rules" if rules in shipped_rule_sets() else "rules_file": rules})
+
+
+def _measured_by(parameters: QualityParameters) -> dict[str, Any]:
+    """What each signal depends on besides the text and the language."""
+    fields = {"words", "stop_words", "stop_words_file", "bad_words", "bad_words_inside"}
+    choices = {str(language): choice.model_dump(mode="json", include=fields) for language, choice in parameters.choices().items()}
+    # A language with rules of its own that measures like all others changes nothing.
+    choices = {language: choice for language, choice in choices.items() if choice != choices["None"] or language == "None"}
+    shared = parameters.model_dump(mode="json", include={"language_column", "tokenizer", "pattern", "code"})
+    if len(choices) == 1:
+        del shared["language_column"]
+    return {name: [choices, shared, parameters.user_signals.get(name)] for name in parameters.signal_names()}
+
+
 PARTS = (
     CHARACTER_HISTOGRAM,
     FASTTEXT_QUALITY,
     LANGUAGE,
+    URL,
     OperationPart(
         name="filters.quality",
         summary="Measures signals and rejects documents that miss a rule",
@@ -246,6 +266,7 @@ PARTS = (
         adds=lambda parameters: {name: SIGNALS[name].kind if name in SIGNALS else "double" for name in parameters.signal_names()},
         rejects=lambda parameters: [bound.reason for _, bound in parameters.judged_by()],
         thresholds=lambda parameters: {bound.reason: (bound.signal, bound.value) for _, bound in parameters.judged_by()},
+        judge=Judge("curation_tasks.filters.quality:judge", _with_rules, _measured_by, "curation_tasks.filters.quality:judged_rows"),
         example={"rules": "tinystories"},
     ),
 )

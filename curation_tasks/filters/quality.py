@@ -41,23 +41,34 @@ def quality(batch: pa.RecordBatch, parameters: QualityParameters, context: RunCo
     """
     names = parameters.signal_names()
     values = {name: np.zeros(len(batch), _dtype(name)) for name in names}
-    rows_of = dict(_rows_by_language(batch, parameters))
-    for language, rows in rows_of.items():
+    for language, rows in _rows_by_language(batch, parameters):
         texts = batch.column("text") if len(rows) == len(batch) else batch.column("text").take(pa.array(rows))
         for name, found in _signals(texts, names, language, parameters, context).items():
             values[name][rows] = found
-    batch = with_columns(batch, {name: pa.array(values[name]) for name in names})
+    return judge(with_columns(batch, {name: pa.array(values[name]) for name in names}), parameters, context)
+
+
+def judge(batch: pa.RecordBatch, parameters: QualityParameters, context: RunContext) -> pa.RecordBatch:
+    """The rejections of ``quality`` from the signals that it measured before; reads no text."""
     judged_by = parameters.judged_by()
     if not judged_by:
         return batch
-    judged = np.array([values[bound.signal] for _, bound in judged_by], np.float64)
-    missed = np.zeros(judged.shape, bool)
-    for position, (language, bound) in enumerate(judged_by):
-        rows = rows_of.get(language, np.zeros(0, np.int64))
-        found = judged[position, rows]
-        missed[position, rows] = found < bound.value if bound.side == "min" else found > bound.value
-    limits = [bound.value for _, bound in judged_by]
+    rows_of = judged_rows(batch, parameters)
+    judged = np.array([batch.column(bound.signal).to_numpy(zero_copy_only=False) for _, bound in judged_by], np.float64)
+    limits = np.array([bound.value for _, bound in judged_by])
+    below = np.array([bound.side == "min" for _, bound in judged_by])[:, None]
+    missed = np.where(below, judged < limits[:, None], judged > limits[:, None])
+    missed &= np.array([rows_of[bound.reason] for _, bound in judged_by])
     return reject_by_rules(batch, [bound.reason for _, bound in judged_by], missed, judged, limits)
+
+
+def judged_rows(batch: pa.RecordBatch, parameters: QualityParameters) -> dict[str, np.ndarray]:
+    """Reason → bool, shape (rows,): true for documents of the language that its rule is for."""
+    masks = {}
+    for language, rows in _rows_by_language(batch, parameters):
+        masks[language] = np.zeros(len(batch), bool)
+        masks[language][rows] = True
+    return {bound.reason: masks[language] for language, bound in parameters.judged_by()}
 
 
 def _dtype(name: str) -> np.dtype:

@@ -130,3 +130,30 @@ def count_sentences(text, size, breaks, bitmaps):
                 sentences += any_set(bitmaps[ALPHANUMERIC], start, read)
                 start = read
     return sentences + any_set(bitmaps[ALPHANUMERIC], start, size)
+
+
+@inlined
+def sentence_end(text, at, size, breaks):
+    """Where the sentence ends that goes on at ``at``: the begin of the next one, or the end of the text.
+
+    Args:
+        text: uint8: UTF-8, with bytes behind it that may be read (``bitmaps.PADDING``).
+        at: Where to read on.
+        size: Of the text.
+        breaks: ``sentence_break_table()``.
+    """
+    while at < size:
+        byte = text[at]
+        if byte < 0x80 and byte != 10 and byte != 13 and byte != 33 and byte != 46 and byte != 63:
+            at += 1
+            continue
+        kind, width = _kind(text, at, breaks)
+        if kind in (_CR, _LF, _SEP):
+            return _behind_line_end(text, at, size, kind)
+        if kind in (_STERM, _ATERM):
+            ends, at = _behind_terminator(text, at, size, kind, at + width, breaks)
+            if ends:
+                return min(at, size)
+        else:
+            at += width
+    return size

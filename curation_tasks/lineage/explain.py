@@ -46,7 +46,8 @@ def explain(manifest: Manifest, document: str, *, show_text: bool = False) -> li
     Returns:
         Rows in the order of the stages: ``stage, kind, outcome, doc_id, url, file, row``, and by ``outcome``
         ``kept``: ``text_bytes, text_hash, text_changed`` (against the stage before; None at the source), ``signals`` (numbers
-        that the stage added);
+        that the stage added), and ``cuts`` where spans were cut from the text: ``reason, start, end`` (bytes of the text
+        before), ``characters``, ``survivor`` (the document in which the same text stays);
         ``rejected``: ``operation, reason, value, threshold, failed_rules, evidence`` (``survivor`` names the document kept
         instead), ``signals``;
         ``exported``: the document is row ``row`` (from 0) of ``file``;
@@ -230,7 +231,18 @@ def _kept(manifest: Manifest, parents: Sequence[Manifest], place: _Place) -> dic
         "text_hash": xxhash.xxh3_128_hexdigest(text.encode()),
         "text_changed": None if place.before is None else before != place.text,
         "signals": _read_row(place.uri, place.row, added) if parents else {},
+        **({"cuts": cuts} if (cuts := _cuts(manifest, place)) else {}),
     }
+
+
+def _cuts(manifest: Manifest, place: _Place) -> list[dict[str, Any]]:
+    """What a reduction cut from a document's text, and where the same text stays."""
+    unit = re.sub(r"part-(\d+)-.*", r"cuts-\1.parquet", place.file)
+    if unit not in {row["path"] for row in read_list(manifest, "cuts")}:
+        return []
+    uri = f"{manifest.folder}/{unit}"
+    told = ["reason", "start", "end", "characters", "survivor"]
+    return [_read_row(uri, row, told) for row, _ in _matching_rows(uri, place.identity["doc_id"])]
 
 
 def _rejected(manifest: Manifest, place: _Place) -> dict[str, Any]:

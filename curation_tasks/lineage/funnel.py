@@ -21,7 +21,8 @@ def funnel(manifest: Manifest, *, reused: Collection[str] = ()) -> list[dict[str
 
     Returns:
         One row a stage: ``stage, kind, inputs`` (stages read), ``documents_in, documents, rejected, text_bytes_in, text_bytes,
-        reasons`` (reason → documents, most frequent first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
+        cut_documents, cut_characters`` (texts of which a reduction cut something, and how much), ``reasons`` (reason →
+        documents, most frequent first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
         of a source text yielded; 10⁶ bytes) and ``reused``. Of a source ``documents_in`` are its records and
         ``text_bytes_in`` is None; it alone has ``units`` and ``quarantined_units``, None elsewhere.
 
@@ -47,6 +48,8 @@ def _row(manifest: Manifest, parents: Sequence[Manifest], reused: bool) -> dict[
         "rejected": counts.get("rejected", 0),
         "text_bytes_in": None if is_source else counts.get("text_bytes_in", 0),
         "text_bytes": counts.get("text_bytes", 0),
+        "cut_documents": counts.get("cut_documents", 0),
+        "cut_characters": counts.get("cut_characters", 0),
         "reasons": dict(sorted(manifest.content["reasons"].items(), key=lambda item: (-item[1], item[0]))),
         "units": counts.get("units") if is_source else None,
         "quarantined_units": counts.get("quarantined_units", 0) if is_source else None,

@@ -41,7 +41,7 @@ class RuleSample:
         signal: Column that is judged.
         bound: Its threshold.
         side: ``min`` or ``max``.
-        values: float64, shape (documents,); NaN where the signal is null.
+        values: float64, shape (documents,); NaN where the signal is null, and for documents that the rule is not for.
         missed: bool, shape (documents,): rejected by this rule.
         others_pass: bool, shape (documents,): by no other rule of the operation.
         kept: Examples nearest to the bound that pass.

@@ -148,7 +148,7 @@ def _checks(manifest: Manifest, tree: Sequence[Manifest]) -> list[_Check]:
     checks.append(lambda: _counts(manifest, lists))
     for row in lists.get("shards", []):
         checks.append(lambda row=row: _shard(manifest, row, always_parquet=manifest.kind != "export"))
-    for row in lists.get("ledger", []):
+    for row in [*lists.get("ledger", []), *lists.get("cuts", [])]:
         checks.append(lambda row=row: _shard(manifest, row, always_parquet=True))
     for uri, rows in _by_uri(lists.get("source_files", [])).items():
         checks.append(lambda uri=uri, rows=rows: _source_file(manifest, uri, rows))
@@ -220,11 +220,12 @@ def _counts(manifest: Manifest, lists: Mapping[str, list[dict[str, Any]]]) -> It
     """The counts, which the digest covers, against the lists, which it covers by ``values`` only."""
     counts = manifest.counts
     if "values" in manifest.content and {"shards", "ledger"} <= set(lists):
-        found = values_hash(lists["shards"], lists["ledger"])
+        found = values_hash(lists["shards"], lists["ledger"], lists.get("cuts", ()))
         if found != manifest.content["values"]:
-            what = "the lists of shards and ledgers are not those that the digest covers"
+            what = "the lists of shards, ledgers and cuts are not those that the digest covers"
             yield _error(manifest, manifest.uri, what, manifest.content["values"], found)
-        for name, rows in (("documents", lists["shards"]), ("rejected", lists["ledger"])):
+        listed_rows = {"documents": lists["shards"], "rejected": lists["ledger"], "cut_spans": lists.get("cuts", ())}
+        for name, rows in listed_rows.items():
             recorded, listed = counts.get(name, 0), sum(row["rows"] for row in rows)
             if listed != recorded:
                 yield Finding(

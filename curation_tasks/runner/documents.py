@@ -22,8 +22,18 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import CurationError, InputError
 from curation_tasks.kernels.identity import document_ids, hashed_uniform
 from curation_tasks.parts import OperationPart, Parameters, PartKind, SourceUnit
+from curation_tasks.runner.cutting import Cutter
 from curation_tasks.runner.units import unexpected, unit_name
-from curation_tasks.schema import EVIDENCE_FIELDS, LEDGER_COLUMNS, REJECTION_COLUMNS, arrow_type, reject, with_columns
+from curation_tasks.schema import (
+    CUT_FIELDS,
+    DECISION_FIELDS,
+    EVIDENCE_FIELDS,
+    LEDGER_COLUMNS,
+    REJECTION_COLUMNS,
+    arrow_type,
+    reject,
+    with_columns,
+)
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import SHARD_TEXT_BYTES, CanonicalHash, FileWriter, Shard, ShardWriter, read_shard, text_bytes_of
 
@@ -285,40 +295,52 @@ def file_hash(uri: str) -> str:
 
 
 def apply_decisions(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
-    """Removes from one shard the rows that a reduction decided on; reads nothing but that shard and its decisions."""
+    """Removes from one shard the rows that a reduction decided on, and cuts spans from the texts of others.
+
+    Reads nothing but that shard, its decisions and its cuts.
+    """
     context = work.unit_context()
     operation = work.calls[0]["use"]
-    decisions = _read_decisions(item["decisions"])
+    decisions = _read_decisions(item["decisions"], DECISION_FIELDS)
+    cuts = _read_decisions(item["cuts"], CUT_FIELDS) if "cuts" in item else None
     documents_in = bytes_in = 0
-    with (
-        Ledger(work, item["index"]) as ledger,
-        ShardWriter(context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns) as writer,
-    ):
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(work, item["index"]))
+        writer = stack.enter_context(ShardWriter(context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns))
+        cutter = stack.enter_context(Cutter(work, item["index"], operation)) if cuts is not None else None
         for batch in read_shard(item["uri"]):
             bytes_in += text_bytes_of(batch.column("text"))
-            rows = decisions["row"].to_numpy()
-            begin, end = np.searchsorted(rows, [documents_in, documents_in + len(batch)])
-            local = rows[begin:end] - documents_in
-            documents_in += len(batch)
+            decided = _of_rows(decisions, documents_in, len(batch))
+            local = decided["row"].to_numpy() - documents_in
             keep = np.ones(len(batch), bool)
             keep[local] = False
-            ledger.write(_removed(batch.take(pa.array(local)), decisions.slice(begin, end - begin)), operation)
+            ledger.write(_removed(batch.take(pa.array(local)), decided), operation)
+            if cutter is not None:
+                batch = cutter.cut(batch, _of_rows(cuts, documents_in, len(batch)), documents_in)
+            documents_in += len(keep)
             writer.write(batch.filter(pa.array(keep)))
-    if len(decisions) and decisions["row"][-1].as_py() >= documents_in:
-        raise CurationError(
-            "a decision names a row that the shard does not have", where=item["decisions"], remedy="report this: it is a defect"
-        )
+    for decided, uri in ((decisions, item["decisions"]), (cuts, item.get("cuts"))):
+        if decided is not None and len(decided) and decided["row"][-1].as_py() >= documents_in:
+            raise CurationError("a decision names a row that the shard does not have", where=uri, remedy="report this: it is a defect")
     counts = {"documents_in": documents_in, "text_bytes_in": bytes_in, "documents": writer.rows, "text_bytes": writer.text_bytes}
-    return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
+    result = unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
+    return result if cutter is None else result | {"cuts": cutter.described(), "counts": result["counts"] | cutter.counts}
 
 
-def _read_decisions(uri: str) -> pa.Table:
-    names = ["row", "reason", *EVIDENCE_FIELDS]
+def _read_decisions(uri: str, fields: Mapping[str, str]) -> pa.Table:
+    """Decisions of one shard; columns that the reduction left out are null."""
+    schema = pa.schema([(name, arrow_type(kind)) for name, kind in fields.items()])
     if not uri:
-        return pa.table(
-            {name: pa.array([], arrow_type("int64" if name == "row" else EVIDENCE_FIELDS.get(name, "string"))) for name in names}
-        )
-    return pa.Table.from_batches(list(read_shard(uri, names))).combine_chunks()
+        return schema.empty_table()
+    table = pa.Table.from_batches(list(read_shard(uri))).combine_chunks()
+    columns = [table[name] if name in table.column_names else pa.nulls(len(table), schema.field(name).type) for name in fields]
+    return pa.table(columns, schema=schema)
+
+
+def _of_rows(table: pa.Table, first_row: int, rows: int) -> pa.Table:
+    """The part of a table, sorted by ``row``, that is about some rows."""
+    begin, end = np.searchsorted(table["row"].to_numpy(), [first_row, first_row + rows])
+    return table.slice(begin, end - begin)
 
 
 def _removed(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
@@ -329,8 +351,8 @@ def _removed(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
         batch,
         {
             "reject_reason": columns["reason"],
-            "reject_value": columns["similarity"].cast(pa.float64()),
-            "reject_threshold": pa.nulls(len(batch), pa.float64()),
+            "reject_value": pc.coalesce(columns["value"], columns["similarity"].cast(pa.float64())),
+            "reject_threshold": columns["threshold"],
             "evidence": evidence,
         },
     )

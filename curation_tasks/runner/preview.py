@@ -96,6 +96,7 @@ class _Operation:
         self.signals = list(dict.fromkeys([*judged, *numbers]))
         self._values: dict[str, list[np.ndarray]] = {name: [] for name in self.signals}
         self._missed: dict[str, list[np.ndarray]] = {reason: [] for reason in self.thresholds}
+        self._concerned: dict[str, list[np.ndarray]] = {reason: [] for reason in self.thresholds}
         self._failed: list[np.ndarray] = []
         self._identities: list[str] = []
         self._texts: list[str] = []
@@ -107,7 +108,10 @@ class _Operation:
             self._values[name].append(_numbers(batch.column(name)))
         failed = batch.column("failed_rules") if "failed_rules" in batch.schema.names else pa.nulls(len(batch), pa.list_(pa.string()))
         rows, rules = pc.list_parent_indices(failed), failed.flatten()
+        rows_of = self.part.judge.load_rows() if self.part.judge else None
+        concerned = rows_of(batch, self.parameters) if rows_of else {}
         for reason in self.thresholds:
+            self._concerned[reason].append(concerned.get(reason, np.ones(len(batch), bool)))
             missed = np.zeros(len(batch), bool)
             missed[rows.filter(pc.equal(rules, reason)).to_numpy()] = True
             self._missed[reason].append(missed)
@@ -124,6 +128,7 @@ class _Operation:
 
     def _rule(self, reason: str, signal: str, bound: float, values: np.ndarray, failed: np.ndarray) -> RuleSample:
         missed = _joined(self._missed[reason], bool)
+        values = np.where(_joined(self._concerned[reason], bool), values, np.nan)
         side = _side(reason, bound, values, missed)
         return RuleSample(
             reason, signal, bound, side, values, missed, failed - missed == 0,

@@ -111,12 +111,12 @@ def run_stage(request: StageRequest, surroundings: Surroundings | None = None) -
         return _run_resolve(request)
     if not request.resolved:
         raise ConfigError(f"stage {request.stage!r} needs the manifest of resolve", remedy="give --resolved URI, or use `curate run`")
-    return _Stage(request, surroundings).run()
+    return Stage(request, surroundings).run()
 
 
 def stage_uri(request: StageRequest) -> str:
     """Where the manifest of a stage lies, or will lie once it has run."""
-    return _Stage(request, Surroundings()).uri
+    return Stage(request, Surroundings()).uri
 
 
 def operations_work(request: StageRequest) -> tuple[documents.Work, list[Dataset]]:
@@ -125,10 +125,10 @@ def operations_work(request: StageRequest) -> tuple[documents.Work, list[Dataset
     Raises:
         ConfigError: It is a stage of another kind.
     """
-    stage = _Stage(request, Surroundings())
+    stage = Stage(request, Surroundings())
     if stage.kind != "operations":
         raise ConfigError(f"{request.stage!r} is a stage of kind {stage.kind}", expected="a stage of operations")
-    return stage._operations_work(), stage._datasets()
+    return stage.operations_work(), stage.datasets()
 
 
 def _run_resolve(request: StageRequest) -> dict[str, Any]:
@@ -171,14 +171,14 @@ def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, st
     }  # fmt: skip
     lineage = {"key": key, "fingerprint": frozen, "parents": [], **resolve.write_units(folder, units)}
     lineage |= {f"earlier-{stage}": write_earlier(folder, f"earlier-{stage}", rows) for stage, rows in earlier.items()}
-    execution = _execution(started, None) | {"pipeline_file": str(request.pipeline_file), "description": planned.spec.description}
+    execution = execution_facts(started, None) | {"pipeline_file": str(request.pipeline_file), "description": planned.spec.description}
     manifest = Manifest(uri, content, lineage, execution)
-    result = _commit(manifest)
+    result = commit(manifest)
     events.complete(manifest, reused=result["reused"])
     return result
 
 
-class _Stage:
+class Stage:
     """A stage other than resolve: inputs read and checked, key computed, units run, manifest committed."""
 
     def __init__(self, request: StageRequest, surroundings: Surroundings):
@@ -260,8 +260,8 @@ class _Stage:
                 raise
             winner = read_manifest(self.uri)
             return winner, winner.result(reused=True)
-        manifest = dataclasses.replace(manifest, execution=dict(manifest.execution) | _execution(started, memory))
-        result = _commit(manifest)
+        manifest = dataclasses.replace(manifest, execution=dict(manifest.execution) | execution_facts(started, memory))
+        result = commit(manifest)
         log.info("stage done", digest=result["digest"], **result["counts"], seconds=manifest.execution["seconds"])
         if self.kind == "reduction":
             filesystem.delete(f"{self.folder}/work", recursive=True)
@@ -340,11 +340,11 @@ class _Stage:
         return [row | {"options": json.loads(row["options"])} for row in rows]
 
     def _run_operations(self, client: Client) -> list[dict[str, Any]]:
-        work = self._operations_work()
-        return self._units(client, documents.run_operations, self._shard_items(self._datasets()), work)
+        work = self.operations_work()
+        return self._units(client, documents.run_operations, self._shard_items(self.datasets()), work)
 
-    def _operations_work(self) -> documents.Work:
-        columns = _common_schema(self._datasets())
+    def operations_work(self) -> documents.Work:
+        columns = _common_schema(self.datasets())
         self.schema, signals = dict(columns), {}
         for call in self.spec["calls"]:
             part = load_catalog().find("operation", call["use"])
@@ -354,7 +354,7 @@ class _Stage:
         return self._work(self.schema, signals)
 
     def _run_reduction(self, client: Client) -> list[dict[str, Any]]:
-        [dataset] = self._datasets()
+        [dataset] = self.datasets()
         self.schema = dict(dataset.schema)
         call = self.spec["calls"][0]
         part = load_catalog().find("reduction", call["use"])
@@ -381,11 +381,13 @@ class _Stage:
         if earlier:
             self.extra_lineage = {"earlier": write_earlier(self.folder, "earlier", earlier)}
         items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
+        if decisions.cuts:
+            items = [item | {"cuts": uri} for item, uri in zip(items, decisions.cuts, strict=True)]
         return self._units(client, documents.apply_decisions, items, self._work(self.schema))
 
     def _run_blend(self, client: Client) -> list[dict[str, Any]]:
         ratios = blend_ratios(self.spec["options"], {name: parent.counts for name, parent in self.parents.items()})
-        self.schema = _common_schema(self._datasets())
+        self.schema = _common_schema(self.datasets())
         items = []
         for name, parent in self.parents.items():
             shards = self._shard_items([parent.dataset()])
@@ -397,7 +399,7 @@ class _Stage:
         )
 
     def _run_compact(self, client: Client) -> list[dict[str, Any]]:
-        parents = self._datasets()
+        parents = self.datasets()
         self.schema = _common_schema(parents)
         target = self.spec["options"]["shard_text_bytes"]
         groups: list[list[str]] = [[]]
@@ -413,11 +415,11 @@ class _Stage:
         return self._units(client, documents.merge_shards, items, self._work(self.schema))
 
     def _run_export(self, client: Client) -> list[dict[str, Any]]:
-        parents = self._datasets()
+        parents = self.datasets()
         self.schema = _common_schema(parents)
         return self._units(client, documents.export_shard, self._shard_items(parents), self._work(self.schema))
 
-    def _datasets(self) -> list[Dataset]:
+    def datasets(self) -> list[Dataset]:
         return [parent.dataset() for parent in self.parents.values()]
 
     def _shard_items(self, datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
@@ -475,11 +477,14 @@ class _Stage:
         shards = [shard for result in done for shard in result["shards"]]
         ledgers = [result["ledger"] for result in done if result.get("ledger", {}).get("rows")]
         content |= self.extra_content
-        content["values"] = values_hash(shards, ledgers)
+        cuts = [result["cuts"] for result in done if result.get("cuts", {}).get("rows")]
+        content["values"] = values_hash(shards, ledgers, cuts)
         lists: dict[str, Any] = {
             "shards": write_list(self.folder, "shards", shards, SHARD_LIST),
             "ledger": write_list(self.folder, "ledger", ledgers, SHARD_LIST),
         }
+        if cuts:
+            lists["cuts"] = write_list(self.folder, "cuts", cuts, SHARD_LIST)
         if quarantined:
             content["quarantine"] = write_list(self.folder, "quarantine", quarantined, QUARANTINE_LIST)
         if self.kind == "source":
@@ -579,7 +584,7 @@ def _first_samples(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [sample for reason in sorted(taken) for sample in taken[reason]]
 
 
-def _execution(started: float, memory: PeakMemory | None) -> dict[str, Any]:
+def execution_facts(started: float, memory: PeakMemory | None) -> dict[str, Any]:
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 3),
@@ -589,7 +594,7 @@ def _execution(started: float, memory: PeakMemory | None) -> dict[str, Any]:
     }
 
 
-def _commit(manifest: Manifest) -> dict[str, Any]:
+def commit(manifest: Manifest) -> dict[str, Any]:
     """Creates the manifest; the loser of a race takes the winner's, which must be equal."""
     if create_if_absent(manifest.uri, manifest.to_bytes()):
         return manifest.result()

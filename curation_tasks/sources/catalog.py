@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from curation_tasks.errors import did_you_mean
 from curation_tasks.parts import Parameters, SourcePart
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS, LEDGER_COLUMNS, REJECTION_COLUMNS
+from curation_tasks.sources.arxiv_part import ARXIV
 from curation_tasks.sources.builder import source_from_builder
 from curation_tasks.sources.download import Download, UrlDownloader
 from curation_tasks.sources.file_parameters import FileParameters, Patterns
@@ -261,4 +262,5 @@ PARTS = (
     ),
     *WEB_PARTS,
     WIKIPEDIA,
+    ARXIV,
 )

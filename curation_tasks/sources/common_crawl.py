@@ -10,18 +10,22 @@ import json
 import posixpath
 import re
 import zlib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
 
 import xxhash
 
 from curation_tasks.errors import ConfigError, InputError, did_you_mean
-from curation_tasks.parts import SourceUnit
+from curation_tasks.parts import Snapshot, SourceUnit
 from curation_tasks.sources.web import CommonCrawlParameters
 from curation_tasks.storage.filesystem import absolute
-from curation_tasks.storage.remote import read_remote
+from curation_tasks.storage.remote import RemoteFile, read_remote
 
 _PUBLIC = ("https://data.commoncrawl.org", "s3://commoncrawl")
 _COLLINFO = "https://index.commoncrawl.org/collinfo.json"
 _NEWS = re.compile(r"CC-NEWS-(\d{4})-(\d{2})")
+_FIRST_NEWS = date(2016, 8, 1)
 _LISTING_BYTES = 512 * 2**20
 
 
@@ -46,18 +50,67 @@ def list_files(parameters: CommonCrawlParameters, snapshot: str) -> list[SourceU
     return [SourceUnit(f"{base}/{path}", path) for path in paths]
 
 
+def list_snapshots(parameters: CommonCrawlParameters) -> list[Snapshot]:
+    """The crawls, each on the day it began, or the months of news that are over.
+
+    Raises:
+        InputError: The list of crawls is damaged.
+        TransientError: The origin does not answer.
+    """
+    if parameters.collection == "news":
+        return [Snapshot(f"CC-NEWS-{month}", f"{month}-01") for month in _news_months(parameters, datetime.now(UTC).date())]
+    return [Snapshot(str(crawl["id"]), _began(crawl), _ended(crawl)) for crawl in _crawls(parameters)]
+
+
 def crawl_ids(parameters: CommonCrawlParameters) -> list[str]:
     """The ids of all crawls, the newest first, from ``collinfo.json``.
 
     Raises:
         InputError: It is no such list.
     """
+    return [str(crawl["id"]) for crawl in _crawls(parameters)]
+
+
+def _crawls(parameters: CommonCrawlParameters) -> list[dict[str, Any]]:
     uri = parameters.collinfo_url or (_COLLINFO if parameters.base_url in _PUBLIC else f"{absolute(parameters.base_url)}/collinfo.json")
     data = read_remote(uri)
     try:
-        return [str(crawl["id"]) for crawl in json.loads(data)]
+        crawls = [dict(crawl) for crawl in json.loads(data)]
+        if not all(crawl["id"] for crawl in crawls):
+            raise ValueError("a crawl has no id")
+        return crawls
     except (ValueError, KeyError, TypeError) as error:
         raise InputError("this is no list of crawls", where=uri, expected='[{"id": "CC-MAIN-2025-33", …}, …]') from error
+
+
+def _began(crawl: Mapping[str, Any]) -> str:
+    """The day a crawl began, as the list says, else by its id: a year and a week, or years."""
+    if crawl.get("from"):
+        return str(crawl["from"])[:10]
+    numbers = [int(part) for part in re.findall(r"\d+", str(crawl["id"]))]
+    if len(numbers) == 2 and 1 <= numbers[1] <= 53:
+        return date.fromisocalendar(numbers[0], min(numbers[1], 52), 1).isoformat()
+    return f"{numbers[0] if numbers else 1970:04}-01-01"
+
+
+def _ended(crawl: Mapping[str, Any]) -> str:
+    # The list's times are in UTC and do not say so.
+    return f"{str(crawl['to'])[:19]}+00:00" if crawl.get("to") else ""
+
+
+def _news_months(parameters: CommonCrawlParameters, today: date) -> list[str]:
+    """The months since the first of the news crawl, up to the newest that is over and listed."""
+    months = [f"{year}-{month:02}" for year in range(_FIRST_NEWS.year, today.year + 1) for month in range(1, 13)]
+    months = [month for month in months if f"{_FIRST_NEWS:%Y-%m}" <= month < f"{today:%Y-%m}"]
+    while months:
+        year, month = months[-1].split("-")
+        try:
+            RemoteFile(f"{absolute(parameters.base_url)}/crawl-data/CC-NEWS/{year}/{month}/warc.paths.gz").stat()
+        except InputError:
+            months.pop()
+        else:
+            break
+    return months
 
 
 def _listing(parameters: CommonCrawlParameters, snapshot: str) -> str:

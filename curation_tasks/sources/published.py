@@ -46,7 +46,7 @@ def list_shards(parameters: PublishedParameters, snapshot: str, root: str) -> li
 
 
 def _wanted(parameters: PublishedParameters, snapshot: str, entries: dict[str, dict[str, Any]], root: str) -> str:
-    name = snapshot.partition("+")[0] if parameters.snapshot == "same" else parameters.snapshot
+    name = snapshot if parameters.snapshot == "same" else parameters.snapshot
     if name == "latest" and entries:
         return max(entries, key=lambda found: (entries[found]["published"], found))
     if name not in entries:

@@ -95,6 +95,9 @@ class CommonCrawlParameters(ArchiveParameters):
     kind: Literal["warc", "wet", "wat"] = Field(
         "warc", description="warc: pages; wet: the crawler's own plain text; wat: metadata as JSON."
     )
+    collection: Literal["main", "news"] = Field(
+        "main", description="What discovery lists, for schedules and backfills: the crawls, or the months of CC-NEWS that are over."
+    )
     max_files: int | None = Field(None, ge=1, description="At most so many files of the snapshot; None: all (a crawl has 100,000).")
     sample_seed: int | None = Field(
         None, description="With max_files: a sample of the files that depends on their names and this number alone. None: the first ones."
@@ -141,6 +144,7 @@ PARTS = (
         parameters=CommonCrawlParameters,
         implementation="curation_tasks.sources.archive_documents:read_archive",
         units="curation_tasks.sources.common_crawl:list_files",
+        snapshots="curation_tasks.sources.common_crawl:list_snapshots",
         provides=archive_columns,
         rejects=PAGE_REASONS,
         libraries=engine_libraries,

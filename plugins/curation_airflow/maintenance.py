@@ -8,7 +8,7 @@ from pathlib import Path
 from airflow.sdk import DAG
 
 from curation_airflow.dag_factory import DEFAULT_ARGUMENTS, has_catalogue, storage_root
-from curation_airflow.stage_operator import stage_operator
+from curation_airflow.stage_operator import stage_operator, stage_runner
 from curation_tasks.plan import CommandCall, plan
 from curation_tasks.spec import load_pipeline
 
@@ -22,7 +22,8 @@ By hand: `curate snapshots PIPELINE_FILE --refresh`
 HOUSEKEEPING_PAGE = """# housekeeping
 
 Deletes stage folders, finished or not, that no published dataset of the last 30 days was made from and that nobody has
-changed for as long. The newest published version of each snapshot always stays, with all that it was made from.
+changed for as long. The newest published version of each snapshot always stays, with all that it was made from. On
+Kubernetes it also deletes Dask clusters whose stage pod is gone.
 
 It is paused at first, since it deletes. To see what it would delete: `curate housekeep --days 30`
 """
@@ -52,7 +53,7 @@ def build_discovery_dag(folders: Sequence[Path], root: str | None = None) -> DAG
 
 
 def build_housekeeping_dag(root: str | None = None) -> DAG:
-    """One task that deletes what retention no longer keeps."""
+    """A task that deletes what retention no longer keeps, and where stages are pods one for the clusters that they left behind."""
     root = root or storage_root()
     with DAG(
         "housekeeping",
@@ -67,6 +68,9 @@ def build_housekeeping_dag(root: str | None = None) -> DAG:
     ) as dag:
         call = CommandCall("housekeeping", "retention", ("housekeep", "--root", root, "--days", str(RETENTION_DAYS), "--delete"))
         stage_operator()(task_id="retention", call=call, doc_md="Deletes expired stage folders.")
+        if stage_runner() == "pod":
+            call = CommandCall("housekeeping", "clusters", ("housekeep", "--clusters", "--delete"))
+            stage_operator()(task_id="clusters", call=call, doc_md="Deletes Dask clusters whose stage pod is gone.")
     return dag
 
 

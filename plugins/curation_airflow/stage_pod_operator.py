@@ -23,6 +23,7 @@ from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
 from curation_airflow.dask_dashboard import DaskDashboardLink, cluster_name
+from curation_airflow.lineage_parent import lineage_parent
 from curation_airflow.pod_fate import has_ended, pod_fate, termination_message
 from curation_airflow.pod_settings import pod_settings
 from curation_airflow.stage_output import StageOutput, one_line
@@ -31,7 +32,7 @@ from curation_airflow.storage_connection import storage_credentials
 from curation_tasks.errors import ConfigError
 from curation_tasks.handover import PIPELINE_VARIABLE, pack
 from curation_tasks.plan import StageCall, plan
-from curation_tasks.spec import RESOLVE, load_pipeline
+from curation_tasks.spec import load_pipeline
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -86,6 +87,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         self.dashboard: str | None = None
         self._result: dict[str, Any] | None = None
         self._credentials: dict[str, str] = {}
+        self._lineage: dict[str, str] = {}
         self._packed: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -123,7 +125,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         """Sets what only a run knows. After templates are rendered, so that no part of it is taken for one."""
         argv = self.stage_argv(context, inputs)
         self.log.info("%s", shlex.join(argv))
-        if self.call.stage == RESOLVE:
+        if "--pipeline" in argv:
             # The image holds no pipeline files.
             position = argv.index("--pipeline")
             del argv[position : position + 2]
@@ -135,6 +137,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         # The key of a stage is known once it runs; those of what it reads tell what it is made of.
         self.annotations |= {f"curation/key-of-{name}": result["key"] for name, result in inputs.items()}
         self._credentials = storage_credentials()
+        self._lineage = lineage_parent(context)
 
     def _pack(self) -> str:
         try:
@@ -196,7 +199,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             "CURATE_WORKER_GPUS": str(asked.gpus) if asked.gpus else None,
             PIPELINE_VARIABLE: self._packed,
         }
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None} | self._lineage
 
     def _write_secret(self, namespace: str) -> None:
         """Hands the credentials of the Connection on; the pod names the Secret and never holds what is in it."""
@@ -247,13 +250,13 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         """Keeps the result: where the inherited code goes on inline it would lose it."""
         result = super().extract_xcom(pod, **options)
         if result is not None:
-            self._result = checked_result(json.dumps(result).encode(), self.call.stage)
+            self._result = checked_result(json.dumps(result).encode(), self.call)
         return result
 
     def _handed_on(self, context: Context, inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         if self._result is None:
             # A pod that was gone before its result was read; the next try finds the commit.
-            checked_result(None, self.call.stage)
+            checked_result(None, self.call)
             raise AssertionError
         self.describe_events(context, inputs, self._result)
         return self._result

@@ -21,6 +21,8 @@ COMMANDS = [
     "init",
     "version",
     "preview",
+    "warm",
+    "rejudge",
 ]
 
 
@@ -259,3 +261,16 @@ def test_preview_writes_a_page_and_tells_rules(finished, tmp_path):
     shown = curate("preview", pipeline, "--root", root, "-o", tmp_path / "page.html", COLUMNS="200", check=0).stdout
     assert "extra.word_count.min" in shown
     assert "keeps 55" in shown
+
+
+def test_rejudge_tells_verdicts_and_commits(finished, tmp_path):
+    stages = finished[3]
+    (tmp_path / "house.yaml").write_text("rules: [{signal: word_count, max: 3}]")
+    refine = next(stage["manifest"] for stage in stages if stage["stage"] == "refine")
+    told = json.loads(curate("rejudge", refine, "--rules", tmp_path / "house.yaml", "--commit", "--json", check=0).stdout)
+    assert (told["kept_before"], told["kept"], told["admitted"], told["excluded"]) == (55, 1, 1, 55)
+    assert told["committed"]["counts"]["documents"] == 1
+    shown = curate("rejudge", refine, "--rules", tmp_path / "house.yaml", check=0).stdout
+    assert "house.word_count.max" in shown
+    wrong = curate("rejudge", refine, "--rules", "tinystorie", check=78)
+    assert "no such file of rules" in wrong.stderr

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from curation_tasks.dedup import exact as module
 from curation_tasks.dedup import keys
 from curation_tasks.dedup.catalog import PARTS, ExactParameters
-from curation_tasks.dedup.exact import exact, grouped
+from curation_tasks.dedup.exact import exact
+from curation_tasks.dedup.grouping import grouped
 from curation_tasks.errors import ConfigError
 from curation_tasks.storage.filesystem import read_bytes
 

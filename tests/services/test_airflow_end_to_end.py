@@ -168,6 +168,9 @@ def deployment(tmp_path_factory, radosgw_environment, origin) -> Iterator[Deploy
         settings = (
             "CORE__PARALLELISM=4", "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL=5", "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL=1",
             "SCHEDULER__SCHEDULER_HEARTBEAT_SEC=1",
+            # Results of stages in a store instead of the database.
+            "CORE__XCOM_BACKEND=airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
+            f"COMMON_IO__XCOM_OBJECTSTORAGE_PATH=file://{folder}/xcom", "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD=0",
         )  # fmt: skip
         standalone = [sys.executable, "-m", "curation_airflow.standalone"]
         options = ["--home", str(home), "--database", "postgres", *(item for name in settings for item in ("--setting", name))]
@@ -246,6 +249,16 @@ def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     refused = deployment.client.post("/api/v2/dags/apples/dagRuns", json={"logical_date": None, "partition_key": "2026-08"})
     assert refused.status_code == 400
     assert "did you mean" in refused.text
+
+    # What was curated is curated again on demand, and finds all of its work done.
+    window = {"from_date": "2026-05-01T00:00:00Z", "to_date": "2026-05-01T00:00:00Z"}
+    again = body | window | {"reprocess_behavior": "completed"}
+    deployment.client.post("/api/v2/backfills", json=again).raise_for_status()
+    deployment.wait("2026-05 once more", lambda: deployment.succeeded("apples").count("2026-05") == 2)
+    results = [json.loads(path.read_text()) for path in (deployment.home.parent / "xcom").rglob("*") if path.is_file()]
+    stages = [result for result in results if isinstance(result, dict) and "manifest" in result]
+    assert sum(result["reused"] for result in stages) >= 4
+    assert max(len(json.dumps(result)) for result in stages) <= 4096
 
     published = {name: deployment.digests(name) for name in ("apples", "pears", "salad")}
     assert {name: sorted(found) for name, found in published.items()} == {

@@ -2,8 +2,10 @@
 
 import gzip
 import itertools
+import json
 import threading
 from collections import Counter
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from s3fs import S3FileSystem
 
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.parts import Snapshot
 from curation_tasks.sources import download
 from curation_tasks.sources.archive_documents import read_archive
-from curation_tasks.sources.common_crawl import list_files
+from curation_tasks.sources.common_crawl import list_files, list_snapshots
 from curation_tasks.sources.web import CommonCrawlParameters
 from curation_tasks.storage import remote
 from curation_tasks.storage.filesystem import write_bytes
@@ -152,6 +155,29 @@ class TestOverHttp:
             list_files(parameters(self.base), "CC-NEWS-2015-01")
         with pytest.raises(ConfigError, match="news crawls have no wet files"):
             list_files(parameters(self.base, kind="wet"), "CC-NEWS-2025-08")
+
+    def test_the_crawls_are_snapshots_on_the_days_they_began(self):
+        listed = [
+            {"id": "CC-MAIN-2025-33", "from": "2025-08-02T16:47:28", "to": "2025-08-16T08:31:53"},
+            {"id": "CC-MAIN-2019-04"},
+            {"id": "CC-MAIN-2012"},
+            {"id": "CC-MAIN-2008-2009"},
+        ]
+        self.server.files["/collinfo.json"] = json.dumps(listed).encode()
+        assert list_snapshots(parameters(self.base)) == [
+            Snapshot("CC-MAIN-2025-33", "2025-08-02", "2025-08-16T08:31:53+00:00"),
+            Snapshot("CC-MAIN-2019-04", "2019-01-21"),
+            Snapshot("CC-MAIN-2012", "2012-01-01"),
+            Snapshot("CC-MAIN-2008-2009", "2008-01-01"),
+        ]
+
+    def test_the_months_of_news_are_those_that_are_over_and_listed(self):
+        today = datetime.now(UTC).date()
+        last = date(today.year - 1, today.month, 1)
+        self.server.files[f"/crawl-data/CC-NEWS/{last:%Y}/{last:%m}/warc.paths.gz"] = gzip.compress(b"")
+        found = list_snapshots(parameters(self.base, collection="news"))
+        assert found[0] == Snapshot("CC-NEWS-2016-08", "2016-08-01")
+        assert found[-1] == Snapshot(f"CC-NEWS-{last:%Y-%m}", f"{last:%Y-%m}-01")
 
     @pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"a/b.warc.gz\n" * 99)[:-20], gzip.compress(b"../../etc/passwd\n")])
     def test_a_damaged_listing_is_an_input_error(self, content: bytes):

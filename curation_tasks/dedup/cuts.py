@@ -1,0 +1,91 @@
+"""What a shard loses by repeated units: documents that become too short, and spans of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation_tasks.dedup.partitions import PartitionFile, open_partitions
+from curation_tasks.dedup.places import Places, read_places
+from curation_tasks.dedup.rounds import Verdicts, open_verdicts, survivors_uri, too_short
+from curation_tasks.schema import CUT_FIELDS, DECISION_FIELDS, arrow_type
+from curation_tasks.storage.filesystem import open_output
+
+TOO_SHORT = "too_short_after_cuts"
+
+_ROWS = 65_536
+_DECISIONS = pa.schema([(name, arrow_type(kind)) for name, kind in DECISION_FIELDS.items()])
+_CUTS = pa.schema([(name, arrow_type(kind)) for name, kind in CUT_FIELDS.items()])
+
+
+def write_decisions(
+    item: Mapping[str, Any], work: str, partitions: int, limits: Mapping[str, int], rounds: int, reason: str
+) -> dict[str, Any]:
+    """Writes, for each of some shards, the documents that go and the spans to cut from those that stay; "" where there are none."""
+    uris, cuts = [], []
+    with ExitStack() as stack:
+        verdicts = open_verdicts(stack, work, partitions, rounds)
+        survivors = [stack.enter_context(open_partitions(survivors_uri(work, partition))) for partition in range(partitions)]
+        for shard in item["shards"]:
+            number = shard["ordinal"]
+            places = read_places(work, number)
+            rows, left = too_short(places, Verdicts(verdicts, number), limits)
+            uris.append(_write(f"{work}/decisions/{number:06}.parquet", _rejections(rows, left, limits)))
+            cuts.append(_write(f"{work}/cuts/{number:06}.parquet", _spans(places, survivors, number, limits["span"], reason)))
+    return {"uris": uris, "cuts": cuts}
+
+
+def _rejections(rows: np.ndarray, left: np.ndarray, limits: Mapping[str, int]) -> pa.Table:
+    columns = {name: pa.nulls(len(rows), field.type) for name, field in zip(_DECISIONS.names, _DECISIONS, strict=True)}
+    columns |= {"row": pa.array(rows, pa.int64()), "reason": pa.array([TOO_SHORT] * len(rows), pa.string())}
+    columns["value"] = pa.array(left, pa.float64())
+    columns["threshold"] = pa.array(np.full(len(rows), float(limits["min_document_characters"])))
+    return pa.table(columns, schema=_DECISIONS)
+
+
+def _spans(places: Places, files: Sequence[PartitionFile], shard: int, span: int, reason: str) -> pa.Table:
+    """One span for each unit that is cut, with the document in which the first item stays that has it."""
+    found = pa.concat_tables([file.read(file.groups(shard)) for file in files])
+    row, unit = (found[name].to_numpy().astype(np.int64) for name in ("row", "unit"))
+    units, items = places.covered(row, unit, span)
+    return pa.table(
+        {
+            "row": places.row[units],
+            "start": _starts(places, units),
+            "end": places.end[units],
+            "reason": pa.array([reason] * len(units), pa.string()),
+            "survivor": found["survivor"].take(pa.array(items)),
+        }
+    ).cast(_CUTS)
+
+
+def _starts(places: Places, units: np.ndarray) -> np.ndarray:
+    """Where the spans begin. At the end of a text the white space before what is cut goes too: it parts nothing any more."""
+    starts = places.start[units].copy()
+    if not len(units):
+        return starts
+    # A run is neighbouring units of one document; only its first unit has something before it that stays.
+    first = np.ones(len(units), bool)
+    first[1:] = (units[1:] != units[:-1] + 1) | (places.row[units[1:]] != places.row[units[:-1]])
+    last_of_run = np.append(np.flatnonzero(first)[1:], len(units)) - 1
+    last_unit = units[last_of_run]
+    following = np.minimum(last_unit + 1, len(places.row) - 1)
+    reaches_end = (last_unit == len(places.row) - 1) | (places.row[following] != places.row[last_unit])
+    begins = np.flatnonzero(first)[reaches_end]
+    before = units[begins] - 1
+    inside = (before >= 0) & (places.row[before] == places.row[units[begins]])
+    starts[begins[inside]] = places.content_end[before[inside]]
+    return starts
+
+
+def _write(uri: str, table: pa.Table) -> str:
+    if not len(table):
+        return ""
+    with open_output(uri) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=_ROWS)
+    return uri

@@ -1,0 +1,229 @@
+"""Repeated sentences and paragraphs: what stands in several documents stays in the best of them and is cut from the others.
+
+An *item* is what is compared: a paragraph, or so many neighbouring sentences. Of equal items the first by (rank of the
+document, place in it) stays; all others are cut, also in the same document. A document that becomes too short is rejected,
+and then keeps nothing for others: what they have in common with it stays with the next one. So every piece of text that is
+cut from a kept document still stands in a kept document. That is what one pass over the documents in the order of rank
+would do; here it is reached by rounds:
+
+1. ``items``: the shards' items become 128-bit hashes, cut by hash into partitions; places of all units are noted by shard.
+2. ``groups``: a partition's items that occur more than once, by rank, and a first verdict on each.
+3. Rounds: ``rejections`` looks which documents of each shard are too short by the verdicts, and tells the partitions that
+   change; ``verdicts`` revises them and tells the shards. They end when nothing changes: a document's fate depends on
+   better ones only, so after each round at least the best undecided one is settled for good.
+4. ``wanted``, ``names``, ``survivors``: the identities of the documents in which the cut pieces stay.
+5. ``decisions``: what each shard loses: documents, and spans of text.
+
+Memory of a task: a partition of items (``_ITEM_BYTES`` each), or the places of the units of one shard.
+
+Source:
+    Raffel et al. 2020 (C4), section 2.2: three-sentence spans; Wenzek et al. 2020 (CCNet), section 3.1: paragraphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from curation_tasks.context import ReductionContext
+from curation_tasks.dedup.catalog import ParagraphsParameters, RepeatedUnits, SentencesParameters
+from curation_tasks.dedup.cuts import write_decisions
+from curation_tasks.dedup.grouping import grouped
+from curation_tasks.dedup.partitions import PartitionWriter, mapper_items, open_partitions, partition_of, runs, settled, split
+from curation_tasks.dedup.places import UNITS, units_uri
+from curation_tasks.dedup.rank import addresses, check_keep, policy_keys, ties
+from curation_tasks.dedup.rounds import (
+    REPEATED,
+    find_rejections,
+    first_verdicts,
+    name_survivors,
+    name_wanted,
+    repeated_uri,
+    revise,
+    want_names,
+)
+from curation_tasks.kernels import text_units
+from curation_tasks.kernels.identity import text_hashes
+from curation_tasks.manifest import Dataset, Decisions
+from curation_tasks.storage.filesystem import open_output
+from curation_tasks.storage.shard import read_shard
+
+#: A mapper writes what it has gathered when it holds this share of a task's memory; sorting it by partition doubles it.
+_RUN_SHARE = 8
+#: What grouping holds for an item: hash, address, unit (28), rank (16), their sorted copies and orders (60).
+_ITEM_BYTES = 120
+#: Bytes of text for each unit, at least, when partitions are counted before any text was read.
+_UNIT_TEXT_BYTES = 40
+
+_ITEMS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("address", pa.uint64()), ("unit", pa.uint32())])
+_RANKED = pa.schema([*_ITEMS, ("key", pa.uint64()), ("tie", pa.uint64())])
+
+
+def sentences(dataset: Dataset, parameters: SentencesParameters, context: ReductionContext) -> Decisions:
+    """Cuts each run of ``span`` sentences that stands at a better place too. See ``repeated``."""
+    return repeated(dataset, parameters, context, "repeated_sentences")
+
+
+def paragraphs(dataset: Dataset, parameters: ParagraphsParameters, context: ReductionContext) -> Decisions:
+    """Cuts each paragraph that stands at a better place too. See ``repeated``."""
+    return repeated(dataset, parameters, context, "repeated_paragraph")
+
+
+def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionContext, reason: str) -> Decisions:
+    """Cuts what is repeated, and rejects what becomes too short.
+
+    Args:
+        dataset: With the columns ``doc_id``, ``text`` and that of the policy.
+        parameters: Of the reduction.
+        context: Of the stage.
+        reason: Of the cuts.
+
+    Returns:
+        Decisions with the reason ``too_short_after_cuts`` (``value``: characters that would be left), and spans to cut with
+        the ``doc_id`` of the document in which they stay. Counters: ``repeated`` (items that occur more than once),
+        ``most_repeated`` (occurrences of the most frequent one), ``rounds``.
+
+    Raises:
+        ConfigError: The policy's column is missing or cannot be ranked.
+    """
+    check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
+    mappers = mapper_items(dataset)
+    expected = sum(shard.text_bytes for shard in dataset.shards) // _UNIT_TEXT_BYTES
+    [layout] = context.map("layout", settled, [{"partitions": context.partitions_for(expected * _ITEM_BYTES)}])
+    numbers = list(range(layout["partitions"]))
+    kind, given, work = type(parameters).__name__, parameters.model_dump(mode="json"), context.work
+    of_partitions, of_mappers = (work, len(mappers)), (work, len(numbers), kind, given)
+
+    context.map("items", write_items, mappers, *of_mappers, context.memory_per_task // _RUN_SHARE)
+    groups = context.map("groups", group_items, numbers, *of_partitions, _is_ranked(parameters))
+    rounds = 0
+    while True:
+        rounds += 1
+        found = context.map(f"rejections-{rounds}", find_rejections, mappers, work, len(numbers), _limits(parameters), rounds)
+        if not sum(item["changed"] for item in found):
+            break
+        context.map(f"verdicts-{rounds}", revise, numbers, *of_partitions, rounds)
+    context.map("wanted", want_names, numbers, *of_partitions, rounds)
+    context.map("names", name_wanted, mappers, work, len(numbers))
+    context.map("survivors", name_survivors, numbers, *of_partitions, rounds)
+    decided = context.map("decisions", write_decisions, mappers, work, len(numbers), _limits(parameters), rounds, reason)
+    return Decisions(
+        uris=[uri for mapper in decided for uri in mapper["uris"]],
+        cuts=[uri for mapper in decided for uri in mapper["cuts"]],
+        counters={
+            "repeated": sum(group["repeated"] for group in groups),
+            "most_repeated": max((group["most_repeated"] for group in groups), default=0),
+            "rounds": rounds,
+        },
+    )
+
+
+def _limits(parameters: RepeatedUnits) -> dict[str, int]:
+    return {"span": parameters.units_in_span, "min_document_characters": parameters.min_document_characters}
+
+
+def _is_ranked(parameters: RepeatedUnits) -> bool:
+    return parameters.keep.policy != "first"
+
+
+# Step 1: items
+
+
+def write_items(item: dict[str, Any], work: str, partitions: int, kind: str, given: dict[str, Any], run_bytes: int) -> dict[str, Any]:
+    """Hashes the items of some shards into one file of partitions, and notes the places of all units, one file a shard.
+
+    Within a partition of the file, items are in the order of their addresses and places.
+    """
+    parameters = {model.__name__: model for model in (SentencesParameters, ParagraphsParameters)}[kind].model_validate(given)
+    items = 0
+    schema = _RANKED if _is_ranked(parameters) else _ITEMS
+    with PartitionWriter(_items_uri(work, item["mapper"]), schema) as writer:
+        for run in runs(_items(item["shards"], work, parameters), run_bytes):
+            for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
+                writer.write(partition, run.take(pa.array(chosen)))
+            items += len(run)
+    return {"items": items}
+
+
+def _items_uri(work: str, mapper: int) -> str:
+    return f"{work}/items/{mapper:05}.parquet"
+
+
+def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnits) -> Iterator[pa.Table]:
+    divide = text_units.sentences if isinstance(parameters, SentencesParameters) else text_units.paragraphs
+    columns = dict.fromkeys(("doc_id", "text", *parameters.keep.reads))
+    for shard in shards:
+        first_row = 0
+        with open_output(units_uri(work, shard["ordinal"])) as file, pq.ParquetWriter(file, UNITS, compression="zstd") as places:
+            for batch in read_shard(shard["uri"], columns):
+                texts = batch.column("text")
+                units = divide(texts)
+                rows = units.row + first_row
+                places.write_table(
+                    pa.table([rows, units.start, units.content_end, units.end, units.characters], names=UNITS.names).cast(UNITS)
+                )
+                address = addresses(shard["ordinal"], first_row, len(batch))
+                first, hashes = _spans(text_units.compared(texts, units, parameters.normalization), units.row, parameters)
+                of_row = units.row[first]
+                place = first - np.searchsorted(units.row, of_row)
+                table = {"high": hashes[:, 0], "low": hashes[:, 1], "address": address[of_row], "unit": place}
+                if _is_ranked(parameters):
+                    key, tie = policy_keys(batch, parameters.keep, address), ties(batch.column("doc_id"))
+                    table |= {"key": key[of_row], "tie": tie[of_row]}
+                yield pa.table(table)
+                first_row += len(batch)
+
+
+def _spans(units: pa.Array, row: np.ndarray, parameters: RepeatedUnits) -> tuple[np.ndarray, np.ndarray]:
+    """The items of some units.
+
+    Args:
+        units: As they are compared, shape (units,).
+        row: int64, shape (units,): the text of each, ascending.
+        parameters: Of the reduction.
+
+    Returns:
+        ``(first, hashes)``: int64, shape (items,): the first unit of each; uint64, shape (items, 2). The hash of a single unit is
+        its XXH3-128, that of several the XXH3-128 of theirs side by side, so that no text has to be put together.
+    """
+    span = parameters.units_in_span
+    hashes = text_hashes(units)
+    characters = np.concatenate([[0], np.cumsum(pc.utf8_length(units).to_numpy(zero_copy_only=False).astype(np.int64))])
+    first = np.arange(max(0, len(row) - span + 1))
+    together = (row[first] == row[first + span - 1]) & (characters[first + span] - characters[first] >= parameters.min_characters)
+    first = first[together]
+    if span == 1:
+        return first, hashes[first]
+    joined = memoryview(hashes.astype(">u8").tobytes())
+    digests = b"".join([xxhash.xxh3_128_digest(joined[16 * at : 16 * (at + span)]) for at in first.tolist()])
+    return first, np.frombuffer(digests, ">u8").reshape(-1, 2).astype(np.uint64)
+
+
+# Step 2: groups
+
+
+def group_items(partition: int, work: str, mappers: int, ranked: bool) -> dict[str, Any]:
+    """Finds the items of a partition that occur more than once and gives a first verdict, as if no document were rejected."""
+    names = _RANKED.names if ranked else _ITEMS.names
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_partitions(_items_uri(work, mapper))) for mapper in range(mappers)]
+        tables = [file.read(file.groups(partition), names) for file in files]
+    high, low, address, unit, *rank = (np.concatenate([t[name].to_numpy() for t in tables] or [np.zeros(0, np.uint64)]) for name in names)
+    del tables
+    order = np.lexsort((unit, address, rank[1], rank[0])) if ranked else None  # else they are in the order of their places
+    _, members, group = grouped(high, low, order)
+    sizes = np.bincount(group)
+    members, group = (values[sizes[group] > 1] for values in (members, group))
+    sizes = sizes[sizes > 1]
+    found = pa.table({"group": np.repeat(np.arange(len(sizes)), sizes), "address": address[members], "unit": unit[members]}).cast(REPEATED)
+    with open_output(repeated_uri(work, partition)) as file:
+        pq.write_table(found, file, compression="zstd")
+    first_verdicts(partition, work, found)
+    return {"repeated": len(sizes), "most_repeated": int(sizes.max(initial=0))}

@@ -1,0 +1,438 @@
+"""Rejudge: other rules over the signals that a stage stored, without measuring texts again.
+
+A document that a rule rejected lies in the ledger with its signals, one that was kept in a shard; the stage's input tells the
+order of both. So what a run with other rules would give can be put together from what is there, byte for byte.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from curation_tasks.catalog import load_catalog
+from curation_tasks.errors import ConfigError, InputError
+from curation_tasks.lineage.tree import ancestors, read_parent
+from curation_tasks.manifest import MANIFEST_NAME, Manifest, digest_of, read_list
+from curation_tasks.parts import OperationPart, Parameters, file_parameters
+from curation_tasks.plan import PART_KIND
+from curation_tasks.runner import resolve
+from curation_tasks.runner.documents import Ledger, Work, split_rejected, unit_result
+from curation_tasks.runner.stages import Stage, StageRequest, Surroundings, commit, execution_facts
+from curation_tasks.runner.units import unit_name
+from curation_tasks.schema import LEDGER_COLUMNS, with_columns
+from curation_tasks.spec import RESOLVE, Origin, validation_error
+from curation_tasks.storage import filesystem
+from curation_tasks.storage.shard import ShardWriter, read_shard
+
+
+@dataclass
+class Verdicts:
+    """What other rules make of a stage.
+
+    Attributes:
+        stage, operation: Which rules were exchanged.
+        documents: That reached the operation.
+        kept_before, kept: Of them, by the old and by the new rules.
+        admitted: Rejected before, kept now.
+        excluded: Kept before, rejected now.
+        undecided: Pass now, and operations behind it that never saw them would have to; not counted as kept.
+        reasons_before, reasons: Reason → documents, by the first rule missed.
+        failed: Reason → documents that miss the new rule, first or not.
+    """
+
+    stage: str
+    operation: str
+    documents: int = 0
+    kept_before: int = 0
+    kept: int = 0
+    admitted: int = 0
+    excluded: int = 0
+    undecided: int = 0
+    reasons_before: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+
+    def told(self) -> dict[str, Any]:
+        """As plain data."""
+        counters = {name: dict(sorted(getattr(self, name).items())) for name in ("reasons_before", "reasons", "failed")}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | counters
+
+
+def judged_stage(manifest: Manifest, name: str | None = None) -> Manifest:
+    """The stage whose rules are meant: the manifest's own, or the only one before it that can be judged again.
+
+    Raises:
+        ConfigError: There is none, or more than one.
+    """
+    stages = [item for item in ancestors(manifest) if item.kind == "operations" and _judged_calls(_calls(item))]
+    chosen = [item for item in stages if item.stage == (name or manifest.stage)] or ([] if name else stages)
+    if len(chosen) != 1:
+        known = ", ".join(item.stage for item in stages) or "none"
+        raise ConfigError(
+            f"{len(chosen)} stages have rules that can be judged again" if not name else f"{name!r} has no rules that can be judged again",
+            where=manifest.uri, expected=f"one of: {known}", remedy="name one by --stage",
+        )  # fmt: skip
+    return chosen[0]
+
+
+class Rejudgement:
+    """Other rules for one committed stage.
+
+    Args:
+        manifest: Of the stage.
+        rules: Name of a shipped rule set, or a file of rules.
+
+    Raises:
+        ConfigError: The stage cannot be judged again, the rules are wrong, or they need signals that were not stored.
+    """
+
+    def __init__(self, manifest: Manifest, rules: str):
+        self.manifest = manifest
+        inputs = {parent["stage"]: read_parent(manifest, parent) for parent in manifest.parents}
+        self.resolved = inputs.pop(RESOLVE)
+        self.parents = inputs
+        self.calls = _calls(manifest)
+        judged = _judged_calls(self.calls)
+        if len(judged) != 1:
+            raise ConfigError(f"stage {manifest.stage!r} has {len(judged)} operations that can be judged again", expected="exactly one")
+        self.target = judged[0]
+        self.name = self.calls[self.target]["use"]
+        self.part: OperationPart = load_catalog().find("operation", self.name)  # type: ignore[assignment]
+        self.old = self.part.parameters.model_validate(self.calls[self.target]["parameters"])
+        self.rules = rules
+        try:
+            self.new: Parameters = self.part.judge.with_rules(self.old, rules)
+        except ValidationError as error:
+            raise validation_error(error, Origin(rules, None), (), self.part.parameters) from None
+        self._check_signals()
+
+    # --- what is stored ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def input_columns(self) -> set[str]:
+        """Columns that every document brought into the stage, and that the stage left as they were."""
+        changed = {name for part, parameters in self._parts() for name in (*part.adds_of(parameters), *part.rewrites_of(parameters))}
+        schemas = [parent.schema for parent in self.parents.values()]
+        return {name for name in schemas[0] if all(name in schema for schema in schemas)} - changed
+
+    @cached_property
+    def ledger_columns(self) -> set[str]:
+        """Columns that the ledger has besides those."""
+        brought = {name for parent in self.parents.values() for name in parent.schema}
+        text = {"text"} if self._options()["ledger_text"] else set()
+        return (set(self.manifest.schema) - brought) | set(LEDGER_COLUMNS) | text
+
+    def _options(self) -> Mapping[str, Any]:
+        return self.manifest.lineage["fingerprint"]["options"]
+
+    def _parts(self) -> Iterator[tuple[OperationPart, Parameters]]:
+        for call in self.calls:
+            part = load_catalog().find("operation", call["use"])
+            yield part, part.parameters.model_validate(call["parameters"])  # type: ignore[misc]
+
+    def _has_ledger(self) -> bool:
+        return self.manifest.counts["rejected"] > 0
+
+    def _missing(self, columns: Sequence[str]) -> list[str]:
+        stored = set(self.manifest.schema) & (self.ledger_columns if self._has_ledger() else set(self.manifest.schema))
+        return [name for name in columns if name not in stored and name not in self.input_columns]
+
+    def _check_signals(self) -> None:
+        needed = [*self.part.adds_of(self.new), *(name for name in self.part.reads_of(self.new) if name != "text")]
+        stored = ", ".join(sorted(set(self.part.adds_of(self.old)))) or "none"
+        if missing := self._missing(needed):
+            raise ConfigError(
+                f"signals that the rules need were not stored: {', '.join(missing)}", where=self.manifest.uri, expected=f"among: {stored}",
+                remedy="run the stage with the new rules; `signals: [...]` records signals before a rule needs them",
+            )  # fmt: skip
+        before, after = self.part.judge.measured_by(self.old), self.part.judge.measured_by(self.new)
+        if other := [name for name in after if name in before and before[name] != after[name]]:
+            raise ConfigError(
+                f"signals were measured in another way than the rules ask for: {', '.join(other)}", where=self.manifest.uri,
+                remedy="run the stage with the new rules",
+            )  # fmt: skip
+
+    def _items(self, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """What one shard needs: where its documents lie, and which columns to take from where."""
+        shards = [(parent.dataset(), shard) for parent in self.parents.values() for shard in parent.dataset().shards]
+        kept = self.manifest.dataset()
+        ledgers = {row["path"]: f"{self.manifest.folder}/{row['path']}" for row in read_list(self.manifest, "ledger")}
+        facts = {
+            "target": self.target,
+            "later": [call["use"] for call in self.calls[self.target + 1 :]],
+            "from_input": [name for name in columns if name in self.input_columns],
+            "from_stage": [name for name in columns if name not in self.input_columns],
+            "earlier_columns": sorted(self.ledger_columns),
+        }
+        return [
+            facts
+            | {
+                "index": index, "rows": shard.rows, "text_bytes": shard.text_bytes, "input": dataset.uri(shard),
+                "kept": kept.uri(kept.shards[index]), "ledger": ledgers.get(f"ledger-{unit_name(index)}.parquet", ""),
+            }
+            for index, (dataset, shard) in enumerate(shards)
+        ]  # fmt: skip
+
+    # --- verdicts ----------------------------------------------------------------------------------------------------
+
+    def verdicts(self) -> Verdicts:
+        """Judges all documents that reached the operation; reads their signals and identities, and no text."""
+        found = Verdicts(self.manifest.stage, self.name)
+        judge, context = self.part.judge.load(), _context(self.manifest)
+        columns = [*self.part.adds_of(self.new), *(name for name in self.part.reads_of(self.new) if name != "text")]
+        for item in self._items(list(dict.fromkeys(["doc_id", *columns]))):
+            for _, batch in _states(item, self.name):
+                before = batch.column("_reason")
+                by_it = pc.fill_null(pc.equal(batch.column("_operation"), self.name), False).to_numpy(zero_copy_only=False)
+                was_kept = before.is_null().to_numpy(zero_copy_only=False)
+                judged = judge(batch.drop_columns(["_reason", "_operation"]), self.new, context)
+                reasons = judged.column("reject_reason") if "reject_reason" in judged.schema.names else pa.nulls(len(batch), pa.string())
+                passes = reasons.is_null().to_numpy(zero_copy_only=False)
+                found.documents += len(batch)
+                found.kept_before += int(was_kept.sum())
+                found.excluded += int((was_kept & ~passes).sum())
+                admitted = int((by_it & passes).sum())
+                found.kept += int((was_kept & passes).sum()) + (0 if item["later"] else admitted)
+                found.admitted += 0 if item["later"] else admitted
+                found.undecided += admitted if item["later"] else 0
+                found.reasons_before.update(before.filter(pa.array(by_it)).to_pylist())
+                found.reasons.update(reasons.drop_null().to_pylist())
+                if "failed_rules" in judged.schema.names:
+                    found.failed.update(judged.column("failed_rules").flatten().to_pylist())
+        return found
+
+    # --- commit ------------------------------------------------------------------------------------------------------
+
+    def commit(self, surroundings: Surroundings, **request: Any) -> dict[str, Any]:
+        """Commits the dataset that a run with the new rules would commit, under the same key; the stage's result.
+
+        Args:
+            surroundings: As of a stage.
+            **request: Further fields of the ``StageRequest``, as ``settings``.
+
+        Raises:
+            ConfigError: Something that such a run would need was not stored.
+        """
+        if self.target != len(self.calls) - 1:
+            later = ", ".join(call["use"] for call in self.calls[self.target + 1 :])
+            raise ConfigError(
+                f"behind {self.name} the stage has {later}, which would have to read documents that pass now",
+                where=self.manifest.uri, remedy="run the stage with the new rules, or give those operations a stage of their own",
+            )  # fmt: skip
+        resolved = self._resolved_anew()
+        inputs = {name: parent.uri for name, parent in self.parents.items()}
+        return _RejudgedStage(StageRequest(self.manifest.stage, resolved=resolved, inputs=inputs, **request), surroundings, self).run()
+
+    def items_for(self, schema: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The units of the stage, with all columns of its output.
+
+        Raises:
+            ConfigError: A column of rejected documents was not stored.
+        """
+        if missing := self._missing(list(schema)):
+            raise ConfigError(
+                f"the ledger does not have what a kept document needs: {', '.join(missing)}", where=self.manifest.uri,
+                remedy="run the stage with the new rules; `ledger_text: true` keeps texts",
+            )  # fmt: skip
+        return self._items(list(schema))
+
+    def _resolved_anew(self) -> str:
+        """The resolve manifest of the same run with the new rules, as `curate run` would have made it; its URI."""
+        started = time.perf_counter()
+        spec = copy.deepcopy(dict(self.resolved.content["pipeline_spec"]))
+        stage = next(stage for stage in spec["stages"] if stage["id"] == self.manifest.stage)
+        stage["calls"][self.target]["parameters"] = self.new.model_dump(mode="json")
+        known = self.resolved.content["files"]
+        places = {
+            name: {"uri": f"{self.resolved.folder}/files/{found['sha256']}", "sha256": found["sha256"]} for name, found in known.items()
+        }
+        files = {name: places.get(name) or resolve.hash_file(name, ".") for name in _files_of(spec)}
+        frozen = dict(self.resolved.lineage["fingerprint"]) | {
+            "pipeline_spec": spec,
+            "spec_digest": digest_of(spec),
+            "files": {name: {"sha256": found["sha256"]} for name, found in sorted(files.items())},
+        }
+        key = resolve.resolve_key(frozen)
+        folder = filesystem.join(self.resolved.folder.rsplit("/", 1)[0], key)
+        uri = f"{folder}/{MANIFEST_NAME}"
+        if filesystem.exists(uri):
+            return uri
+        for found in files.values():
+            resolve.freeze_file(found, f"{folder}/files")
+        # The listings of the sources do not depend on rules.
+        lists = {name: value for name, value in self.resolved.lineage.items() if isinstance(value, Mapping) and "file" in value}
+        for reference in lists.values():
+            _copy(f"{self.resolved.folder}/{reference['file']}", f"{folder}/{reference['file']}")
+        lineage = {"key": key, "fingerprint": frozen, "parents": [], **lists}
+        facts = {name: self.resolved.execution.get(name, "") for name in ("pipeline_file", "description")}
+        execution = execution_facts(started, None) | facts | {"rejudged_from": self.resolved.key}
+        return commit(Manifest(uri, dict(self.resolved.content) | frozen, lineage, execution))["manifest"]
+
+
+class _RejudgedStage(Stage):
+    """A stage of operations whose units are put together from what an earlier run of it stored."""
+
+    def __init__(self, request: StageRequest, surroundings: Surroundings, rejudgement: Rejudgement):
+        super().__init__(request, surroundings)
+        self._rejudgement = rejudgement
+        # The operations before count what they counted; rules count nothing.
+        self.extra_counters = rejudgement.manifest.content["counters"]
+
+    def _run_operations(self, client: Any) -> list[dict[str, Any]]:
+        work = self.operations_work()
+        return self._units(client, rejudge_shard, self._rejudgement.items_for(work.columns), work)
+
+
+def rejudge_shard(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """One shard of the new dataset, and its ledger; memory holds the shard and its rejected documents."""
+    context = work.unit_context()
+    name, part, parameters = work.parts("operation")[item["target"]]
+    judge = part.judge.load()
+    with (
+        Ledger(work, item["index"]) as ledger,
+        ShardWriter(context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns) as writer,
+    ):
+        for earlier, batch in _states(item, name):
+            for operation, rows in _by_operation(earlier):
+                ledger.write(rows, operation)
+            judged, rejected = split_rejected(judge(batch.drop_columns(["_reason", "_operation"]), parameters, context))
+            if rejected is not None:
+                ledger.write(rejected, name)
+            writer.write(judged)
+    counts = {
+        "documents_in": item["rows"], "text_bytes_in": item["text_bytes"], "documents": writer.rows, "text_bytes": writer.text_bytes,
+        "rejected": item["rows"] - writer.rows,
+    }  # fmt: skip
+    return unit_result([writer.shard], ledger, counts, context.counters)
+
+
+def _states(item: Mapping[str, Any], name: str) -> Iterator[tuple[pa.Table, pa.RecordBatch]]:
+    """The documents of one shard as they came to the judged operation, a row group of the stage's input at a time.
+
+    Returns:
+        ``(earlier, batch)``: the ledger's rows of operations before it, in the ledger's order; and the documents that reached it, in
+        the order of the input, with ``_reason`` and ``_operation`` of those that were rejected by it or behind it.
+    """
+    kept = _table(item["kept"], ["doc_id", *item["from_stage"]])
+    wanted = {
+        "doc_id",
+        "operation",
+        "reason",
+        "value",
+        "threshold",
+        "failed_rules",
+        "evidence",
+        "url",
+        *item["from_stage"],
+        *item["earlier_columns"],
+    }
+    ledger = _table(item["ledger"], sorted(wanted)) if item["ledger"] else None
+    identities = pa.chunked_array([batch.column("doc_id") for batch in read_shard(item["input"], ["doc_id"])], pa.string()).combine_chunks()
+    if pc.count_distinct(identities).as_py() != len(identities):
+        raise InputError(
+            "identities are repeated, so that rejected documents cannot be told apart",
+            where=item["input"],
+            remedy="run the stage with the new rules",
+        )
+    in_kept = _positions(identities, kept["doc_id"])
+    in_ledger = _positions(identities, ledger["doc_id"]) if ledger is not None else np.full(len(identities), -1)
+    if ((in_kept < 0) == (in_ledger < 0)).any():
+        raise InputError(
+            "a document of the input is not in the stage's output, or twice", where=item["kept"], remedy="`curate verify` says more"
+        )
+    reached = (
+        np.isin(ledger["operation"].to_numpy(zero_copy_only=False), [name, *item["later"]]) if ledger is not None else np.zeros(0, bool)
+    )
+    first = 0
+    for batch in read_shard(item["input"], list(dict.fromkeys(["doc_id", *item["from_input"]]))):
+        rows = slice(first, first + len(batch))
+        first += len(batch)
+        kept_rows, ledger_rows = in_kept[rows], in_ledger[rows]
+        state = kept_rows >= 0
+        state[ledger_rows >= 0] = reached[ledger_rows[ledger_rows >= 0]]
+        earlier = np.sort(ledger_rows[(ledger_rows >= 0) & ~state])
+        source = np.where(kept_rows >= 0, kept_rows, len(kept) + ledger_rows)[state]
+        columns = {column: _taken(kept, ledger, column, source) for column in item["from_stage"]}
+        none = pa.nulls(len(kept), pa.string())
+        for column, stored in (("_reason", "reason"), ("_operation", "operation")):
+            columns[column] = _taken(pa.table({stored: none}), ledger, stored, source)
+        yield (
+            ledger.take(pa.array(earlier)) if ledger is not None else pa.table({"operation": pa.array([], pa.string())}),
+            with_columns(batch.filter(pa.array(state)), columns),
+        )
+
+
+def _table(uri: str, columns: Sequence[str]) -> pa.Table:
+    batches = read_shard(uri)
+    first = next(batches)
+    names = [name for name in dict.fromkeys(columns) if name in first.schema.names]
+    return pa.Table.from_batches(list(read_shard(uri, names)))
+
+
+def _positions(identities: pa.Array, among: pa.ChunkedArray) -> np.ndarray:
+    """int64, shape of ``identities``: where each stands, −1 where it does not."""
+    return pc.fill_null(pc.index_in(identities, value_set=among.combine_chunks()), -1).to_numpy().astype(np.int64)
+
+
+def _taken(kept: pa.Table, ledger: pa.Table | None, column: str, rows: np.ndarray) -> pa.Array:
+    """Values of rows numbered through the kept and then the rejected documents."""
+    chunks = [*kept[column].chunks]
+    if ledger is not None:
+        chunks += ledger[column].cast(kept[column].type).chunks
+    taken = pa.chunked_array(chunks, kept[column].type).take(pa.array(rows))
+    return taken.combine_chunks()
+
+
+def _by_operation(earlier: pa.Table) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Rows of a ledger as an operation gave them, by the operation."""
+    operations = earlier["operation"].to_pylist()
+    begin = 0
+    for end in range(1, len(operations) + 1):
+        if end == len(operations) or operations[end] != operations[begin]:
+            rows = earlier.slice(begin, end - begin).combine_chunks()
+            renamed = {"reason": "reject_reason", "value": "reject_value", "threshold": "reject_threshold"}
+            names = [renamed.get(name, name) for name in rows.column_names]
+            yield operations[begin], rows.rename_columns(names).to_batches()[0]
+            begin = end
+
+
+def _calls(manifest: Manifest) -> list[dict[str, Any]]:
+    calls = manifest.lineage["fingerprint"]["calls"]
+    return [{"use": call["use"], "parameters": call["parameters"]} for call in calls]
+
+
+def _judged_calls(calls: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Positions of the operations that can be judged again."""
+    return [index for index, call in enumerate(calls) if load_catalog().find("operation", call["use"]).judge]  # type: ignore[attr-defined]
+
+
+def _copy(uri: str, target: str) -> None:
+    with filesystem.open_input(uri) as source, filesystem.open_output(target) as copied:
+        while block := source.read(2**22):
+            copied.write(block)
+
+
+def _files_of(spec: Mapping[str, Any]) -> list[str]:
+    """Values of the ``FilePath`` parameters of a described pipeline."""
+    names = set()
+    for stage in spec["stages"]:
+        for call in stage["calls"]:
+            part = load_catalog().find(PART_KIND[stage["kind"]], call["use"])
+            names |= set(file_parameters(part.parameters.model_validate(call["parameters"])))
+    return sorted(names)
+
+
+def _context(manifest: Manifest) -> Any:
+    from curation_tasks.context import RunContext
+
+    return RunContext(manifest.content["pipeline"], manifest.content["snapshot"], manifest.stage, manifest.folder)
