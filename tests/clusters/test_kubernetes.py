@@ -116,7 +116,7 @@ def test_what_the_operator_does_not_act_on_is_made_once_more(double, monkeypatch
     with open_cluster(settings()) as client:
         assert client.submit(int, "7").result() == 7
         [made] = double.objects("daskclusters")
-        assert made["metadata"]["name"].endswith("-2")
+        assert made["metadata"]["name"].endswith("-again")
 
 
 def test_a_cluster_lives_no_longer_than_the_pod_of_its_stage(double):
