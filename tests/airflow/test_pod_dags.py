@@ -42,6 +42,8 @@ def test_the_dags_are_the_same_but_for_their_operator(as_pods, as_processes):
     assert as_pods["import_errors"] == {}
     assert set(as_pods["dags"]) == set(as_processes["dags"])
     for name, dag in as_pods["dags"].items():
+        if "maintenance" in dag["tags"]:
+            continue  # housekeeping has something more to do where there are pods
         other = as_processes["dags"][name]
         assert dag["tags"] == other["tags"]
         for task_id, task in dag["tasks"].items():
