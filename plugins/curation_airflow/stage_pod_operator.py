@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -271,17 +272,20 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         """
         if self._killed or context is None:
             return
+        # What the inherited code was about to raise when it came here to clean up: the reason, where the pod knows of none.
+        pending = sys.exc_info()[1]
         latest = self._latest(remote_pod or pod)
         try:
             super().cleanup(pod, latest, xcom_result, context)
         except AirflowException as error:
             assert latest is not None
             warnings = self._warnings(latest)
+            said = termination_message(latest, self.base_container_name)
             if not has_ended(latest, self.base_container_name):
                 # Never started, or time is up: what is still there must not start once nobody looks.
                 self.pod_manager.delete_pod(latest)
+                said = str(pending or "")
             self._delete_clusters(latest)
-            said = termination_message(latest, self.base_container_name)
             raise self.stage_failure(*pod_fate(latest, self.base_container_name, warnings), _error_in(said), context) from error
 
     def _latest(self, pod: k8s.V1Pod) -> k8s.V1Pod | None:
