@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from curation_tasks.dedup import fuzzy_parts
 from curation_tasks.dedup.keep import Keep
 from curation_tasks.parts import FunctionPath, Parameters, ReductionPart
 
@@ -111,6 +112,7 @@ PARTS = (
         summary="Removes documents whose text, URL or other key another document has",
         parameters=ExactParameters,
         implementation="curation_tasks.dedup.exact:exact",
+        costs="curation_tasks.dedup.estimate:exact",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", *parameters.columns, *parameters.keep.reads))),
         rejects=("exact_duplicate",),
         indexes=True,
@@ -118,14 +120,17 @@ PARTS = (
         libraries=lambda parameters: ("pyarrow",) if {"lower", "whitespace"} & set(parameters.normalization) else (),
         example={"normalization": ["lower", "whitespace"]},
     ),
+    *fuzzy_parts.PARTS,
     ReductionPart(
         name="dedup.sentences",
         summary="Cuts runs of sentences that stand in another document too (C4)",
         parameters=SentencesParameters,
         implementation="curation_tasks.dedup.repeated:sentences",
+        costs="curation_tasks.dedup.estimate:repeated",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
+        indexes=True,
         example={"span": 2, "min_document_characters": 10},
     ),
     ReductionPart(
@@ -133,9 +138,11 @@ PARTS = (
         summary="Cuts paragraphs that stand in another document too (CCNet)",
         parameters=ParagraphsParameters,
         implementation="curation_tasks.dedup.repeated:paragraphs",
+        costs="curation_tasks.dedup.estimate:repeated",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
+        indexes=True,
         example={"min_document_characters": 10},
     ),
 )

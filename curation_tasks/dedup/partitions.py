@@ -31,15 +31,17 @@ class PartitionWriter:
     Args:
         uri: Where.
         schema: Of every row group.
+        compress: False for columns of hashes, which no compression makes smaller.
     """
 
-    def __init__(self, uri: str, schema: pa.Schema):
+    def __init__(self, uri: str, schema: pa.Schema, *, compress: bool = True):
         self._schema = schema
+        self._options = {"compression": "zstd"} if compress else {"compression": "none", "use_dictionary": False}
         self._partitions: list[int] = []
         self._output = open_output(uri)
 
     def __enter__(self) -> Self:
-        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, compression="zstd")
+        self._parquet = pq.ParquetWriter(self._output.__enter__(), self._schema, **self._options)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -120,9 +122,11 @@ def partition_of(high: np.ndarray, partitions: int) -> np.ndarray:
         partitions: Below 2³².
 
     Returns:
-        int64, shape (rows,). Ascending with the hash, so that the partitions one after the other are sorted.
+        Shape (rows,). Ascending with the hash, so that the partitions one after the other are sorted. Where they are few it
+        is uint16: NumPy sorts such numbers by their digits, in linear time.
     """
-    return (((high >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)).astype(np.int64)
+    found = ((high >> np.uint64(32)) * np.uint64(partitions)) >> np.uint64(32)
+    return found.astype(np.uint16 if partitions <= 2**16 else np.int64)
 
 
 def runs(tables: Iterable[pa.Table], run_bytes: int) -> Iterator[pa.Table]:

@@ -1,0 +1,437 @@
+"""Which documents stay: the lexicographically first maximal independent set of the graph of similar documents.
+
+In the order of their rank, a document is removed if a kept one of smaller rank shares a bucket with it and is similar, and
+else kept. So every removed document has a kept one that it is similar to, and no two kept ones that share a bucket are
+similar. Pairs are compared by their sketches; those that a sketch cannot decide are *grey*, and are decided by their texts in
+between the two passes here:
+
+1. ``compare`` gives each document a status: removed (similar beyond doubt to a kept one, or to several open ones), kept
+   (nothing before it comes into question), or open. What it finds are edges: pairs accepted by their sketches, and grey pairs
+   whose later document is not removed.
+2. ``decide`` runs again over the edges, with what the texts said of the grey ones. Kept documents stay so.
+
+A document that is similar to several open ones is taken to be removed before it is known that one of them stays. Otherwise a
+family of m near-identical documents whose first is open would cost m² comparisons. ``decide`` finds out if none stays: such
+documents are orphans, and the task is compared again with a larger number of open ones (``follows``).
+
+Only documents that are not removed decide about later ones, so a bucket of m near-identical documents costs m comparisons
+and not m². A document that stays is compared with removed ones too, in buckets that are not hot: that links clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from curation_tasks.kernels.compilation import inlined, kernel
+from curation_tasks.kernels.machine_words import population_count
+
+UNDECIDED, KEPT, OPEN, REMOVED = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
+
+_SEVENS, _HIGH_BITS = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
+#: Eight-byte words of a sketch that are compared before the bound is looked at.
+_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How two sketches are compared, and what the result means.
+
+    Attributes:
+        bits: Count equal bits; else equal bytes.
+        reject: At most so many equal: not similar.
+        accept: At least so many: similar.
+        link: At least so many: of one cluster, where that is all that a pair can say.
+    """
+
+    bits: bool
+    reject: int
+    accept: int
+    link: int
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs that are similar or may be, by ascending ``later``.
+
+    Attributes:
+        later: int32, shape (edges,): position of the document of larger rank.
+        earlier: int32, shape (edges,): of the other, which is not removed beyond doubt (unless ``listed``).
+        equal: int32, shape (edges,): equal bytes or bits of their sketches.
+        listed: bool, shape (edges,): decides nothing. Links a document that is not removed to a removed one, or is listed only.
+    """
+
+    later: np.ndarray
+    earlier: np.ndarray
+    equal: np.ndarray
+    listed: np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What ``compare`` found.
+
+    Attributes:
+        edges: See ``Edges``.
+        comparisons: Number of pairs of sketches compared to decide about one of them.
+        work: int64, shape (buckets,): those looked at in each bucket.
+        stopped: A bucket at which the work was given up because a limit was passed; −1: none.
+    """
+
+    edges: Edges
+    comparisons: int
+    work: np.ndarray
+    stopped: int
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The buckets of some documents that have more than one member.
+
+    Attributes:
+        ids: int32, shape (documents, bands): number of the bucket, −1 where a document is alone.
+        sizes: int64, shape (buckets,): members.
+        hashes: uint64, shape (buckets,): band hash.
+    """
+
+    ids: np.ndarray
+    sizes: np.ndarray
+    hashes: np.ndarray
+
+
+def buckets_of(bands: Iterable[np.ndarray], count: int, documents: int) -> Buckets:
+    """Numbers the buckets that have more than one member.
+
+    Args:
+        bands: Band hashes, one band after the other: uint64, shape (documents,).
+        count: Number of bands.
+        documents: Number of documents.
+    """
+    ids = np.empty((documents, count), np.int32)
+    sizes, found_hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+    found = 0
+    for band, hashes in enumerate(bands):
+        order = np.argsort(hashes).astype(np.int64)
+        members = np.empty(documents // 2, np.int64)
+        heads = np.empty(documents // 2, np.int64)
+        added = _number(hashes, order, found, ids[:, band], members, heads)
+        sizes.append(members[:added].copy())
+        found_hashes.append(hashes[heads[:added]])
+        found += added
+    return Buckets(ids, np.concatenate(sizes), np.concatenate(found_hashes))
+
+
+def compare(
+    sketches: np.ndarray,
+    buckets: Buckets,
+    hot: np.ndarray,
+    status: np.ndarray,
+    measure: Measure,
+    *,
+    follows: int = 2**30,
+    opened: np.ndarray | None = None,
+    among: bool = True,
+    list_all: bool = False,
+    bucket_limit: int = 2**62,
+    edge_limit: int = 2**62,
+) -> Comparison:
+    """Compares documents in the order of their rank.
+
+    Args:
+        sketches: uint64, shape (documents, words).
+        buckets: Of the documents.
+        hot: bool, shape (buckets,): too large to look for links to removed documents in.
+        status: uint8, shape (documents,). Documents that were decided elsewhere and rank before all others are ``KEPT``,
+            ``OPEN`` or ``REMOVED`` and are not compared with each other. The others are ``UNDECIDED``, or hold what is known
+            from elsewhere with ``KNOWN`` added. Is overwritten.
+        measure: What a comparison means.
+        follows: A document that is similar beyond doubt to so many open ones is taken to be removed.
+        opened: int32, shape (documents,): number of open documents elsewhere that each is similar to; None: 0.
+        among: Compare the others with each other too; without it only with those decided elsewhere.
+        list_all: Also find what decides nothing: grey pairs of removed documents, and pairs of two removed ones.
+        bucket_limit: Work in one bucket at which to stop.
+        edge_limit: Number of edges at which to stop.
+    """
+    starts = np.zeros(len(buckets.sizes) + 1, np.int64)
+    np.cumsum(buckets.sizes, out=starts[1:])
+    work, counted = np.zeros(len(buckets.sizes), np.int64), np.zeros(1, np.int64)
+    bounds = np.array([measure.reject, measure.accept, measure.link, bucket_limit, edge_limit, follows], np.int64)
+    opened = np.zeros(len(status), np.int32) if opened is None else opened
+    later, earlier, equal, listed, stopped = _compare(
+        sketches, buckets.ids, starts, hot, status, opened, measure.bits, bounds, among, list_all, work, counted
+    )
+    return Comparison(Edges(later, earlier, equal, listed), int(counted[0]), work, int(stopped))
+
+
+#: Added to the status of an undecided document of which something is known already: ``KNOWN | OPEN``, ``KNOWN | REMOVED``.
+KNOWN = np.uint8(4)
+
+
+def decide(
+    count: int, decided: np.ndarray, edges: Edges, similar: np.ndarray, by_sketch: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The survivors, once it is known which edges are similar.
+
+    Args:
+        count: Number of documents.
+        decided: bool, shape (documents,): kept whatever happens.
+        edges: By ascending ``later``.
+        similar: bool, shape (edges,).
+        by_sketch: bool, shape (edges,): by its sketch, which names the survivor before a text does.
+
+    Returns:
+        ``(survivor, edge, cluster)``: int64, shape (documents,): the document kept instead, −1 where the document itself
+        stays; the edge that says so; and the smallest position in the document's component of the graph of all similar pairs
+        of which one is kept and one is not.
+    """
+    survivor, edge, cluster = np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.arange(count)
+    _decide(decided, edges.later, edges.earlier, edges.listed, similar, by_sketch, survivor, edge, cluster)
+    return survivor, edge, cluster
+
+
+def components(left: np.ndarray, right: np.ndarray, parents: np.ndarray) -> None:
+    """Joins the components of edges; may be called again with more edges.
+
+    Args:
+        left: int64, shape (edges,): positions.
+        right: int64, shape (edges,).
+        parents: int64, shape (nodes,): at first 0, 1, 2 …. ``settle`` makes it the smallest position of each component.
+    """
+    _join(left, right, parents)
+
+
+def settle(parents: np.ndarray) -> None:
+    """Makes each entry the smallest position in its component."""
+    _settle(parents)
+
+
+def cut_pairs(later: np.ndarray, earlier: np.ndarray, chosen: np.ndarray, cost: np.ndarray, first: int, limit: int) -> np.ndarray:
+    """Cuts pairs into chunks whose documents together cost no more than a limit, unless a single pair does.
+
+    Args:
+        later: int64, shape (pairs,): positions in ``cost``, ascending.
+        earlier: int64, shape (pairs,): positions, of which ``first`` is the first in ``cost``; a smaller one costs as much as
+            its partner.
+        chosen: bool, shape (pairs,): which pairs are to be cut.
+        cost: int64, shape (documents,).
+        first: Offset of ``earlier``.
+        limit: Of the sum of costs of the distinct documents of a chunk.
+
+    Returns:
+        int32, shape (pairs,): chunk of each pair, ascending from 0; −1 where it is not chosen.
+    """
+    chunks = np.full(len(later), -1, np.int32)
+    _cut(later, earlier, chosen, cost, first, limit, chunks)
+    return chunks
+
+
+@kernel("void(int64[::1], int64[::1], bool_[::1], int64[::1], int64, int64, int32[::1])")
+def _cut(later, earlier, chosen, cost, first, limit, chunks):
+    last = np.full(first + cost.shape[0], -1, np.int32)
+    chunk = 0
+    held = np.int64(0)
+    for pair in range(later.shape[0]):
+        if not chosen[pair]:
+            continue
+        left, right = later[pair] + first, earlier[pair]
+        added = np.int64(0)
+        for document in (left, right):
+            if last[document] != chunk:
+                added += cost[document - first] if document >= first else cost[left - first]
+        if held > 0 and held + added > limit:
+            chunk += 1
+            held = cost[left - first] + (cost[right - first] if right >= first else cost[left - first])
+        else:
+            held += added
+        last[left] = last[right] = chunk
+        chunks[pair] = chunk
+
+
+@kernel("int64(uint64[::1], int64[::1], int64, int32[:], int64[::1], int64[::1])")
+def _number(hashes, order, first, ids, sizes, heads):
+    count = order.shape[0]
+    found = start = 0
+    while start < count:
+        end = start + 1
+        while end < count and hashes[order[end]] == hashes[order[start]]:
+            end += 1
+        if end - start == 1:
+            ids[order[start]] = -1
+        else:
+            for k in range(start, end):
+                ids[order[k]] = first + found
+            sizes[found], heads[found] = end - start, order[start]
+            found += 1
+        start = end
+    return found
+
+
+@inlined
+def _equal(sketches, left, right, bits, least):
+    """Equal bytes or bits of two sketches; −1 as soon as ``least`` is out of reach."""
+    words = sketches.shape[1]
+    if bits:
+        different = np.int64(0)
+        for k in range(words):
+            different += np.int64(population_count(sketches[left, k] ^ sketches[right, k]))
+        return 64 * words - different
+    same = 8 * words
+    for start in range(0, words, _STRIDE):
+        different = np.uint64(0)
+        for k in range(start, min(start + _STRIDE, words)):
+            # A byte that differs has its high bit set, by itself or by the carry out of its lower seven.
+            value = sketches[left, k] ^ sketches[right, k]
+            different += population_count((((value & _SEVENS) + _SEVENS) | value) & _HIGH_BITS)
+        same -= np.int64(different)
+        if same < least:
+            return -1
+    return same
+
+
+@inlined
+def _grown(array):
+    grown = np.empty(2 * array.shape[0], array.dtype)
+    grown[: array.shape[0]] = array
+    return grown
+
+
+@inlined
+def _without_grey(later, earlier, equal, listed, first, end, accept, list_all):
+    """Drops the grey pairs of a removed document: what their texts would say decides nothing. Or marks them as listed."""
+    to = first
+    for k in range(first, end):
+        if equal[k] >= accept or list_all:
+            later[to], earlier[to], equal[to], listed[to] = later[k], earlier[k], equal[k], equal[k] < accept
+            to += 1
+    return to
+
+
+@kernel(
+    "Tuple((int32[::1], int32[::1], int32[::1], bool_[::1], int64))"
+    "(uint64[:, ::1], int32[:, ::1], int64[::1], bool_[::1], uint8[::1], int32[::1], "
+    "bool_, int64[::1], bool_, bool_, int64[::1], int64[::1])"
+)
+def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, list_all, work, counted):
+    reject, accept, link, bucket_limit, edge_limit, follows = bounds
+    documents, bands = ids.shape
+    filled, staying = np.zeros(starts.shape[0] - 1, np.int32), np.zeros(starts.shape[0] - 1, np.int32)
+    members = np.empty(starts[-1], np.int32)
+    seen = np.full(documents, -1, np.int32)
+    later, earlier = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    equal, listed = np.empty(1024, np.int32), np.empty(1024, np.bool_)
+    edges = comparisons = 0
+    stopped = -1
+    for document in range(documents):
+        if status[document] == UNDECIDED or status[document] & KNOWN:
+            state = status[document] & ~KNOWN
+            first = edges
+            open_ones = opened[document]
+            # First those that may decide; then, if the document stays, those that may only link it to a cluster.
+            for deciding in (True, False):
+                if not deciding and state == REMOVED and not list_all:
+                    break
+                least = reject + 1 if deciding or list_all else link
+                for band in range(bands):
+                    bucket = ids[document, band]
+                    if bucket < 0 or (not deciding and filled[bucket] == staying[bucket]):
+                        continue
+                    if deciding:
+                        work[bucket] += staying[bucket]
+                        if work[bucket] > bucket_limit:
+                            stopped = np.int64(bucket)
+                    for k in range(starts[bucket], starts[bucket] + filled[bucket]):
+                        other = members[k]
+                        if seen[other] == document or (status[other] == REMOVED) == deciding:
+                            continue
+                        seen[other] = document
+                        comparisons += deciding
+                        same = _equal(sketches, document, other, bits, least)
+                        if same < least:
+                            continue
+                        if edges == later.shape[0]:
+                            later, earlier, equal, listed = _grown(later), _grown(earlier), _grown(equal), _grown(listed)
+                        later[edges], earlier[edges], equal[edges], listed[edges] = document, other, same, not deciding
+                        edges += 1
+                        if not deciding:
+                            continue
+                        open_ones += same >= accept and status[other] == OPEN
+                        if (same >= accept and status[other] == KEPT) or open_ones >= follows:
+                            state = REMOVED
+                        elif state != REMOVED:
+                            state = OPEN
+                if deciding and state == REMOVED:
+                    edges = _without_grey(later, earlier, equal, listed, first, edges, accept, list_all)
+            if edges > edge_limit and stopped < 0:
+                for band in range(bands):
+                    if ids[document, band] >= 0 and (stopped < 0 or filled[ids[document, band]] > filled[stopped]):
+                        stopped = np.int64(ids[document, band])
+            if stopped >= 0:
+                break
+            status[document] = KEPT if state == UNDECIDED else state
+            if not among:
+                continue
+        stays = status[document] != REMOVED
+        for band in range(bands):
+            bucket = ids[document, band]
+            if bucket >= 0 and (stays or not hot[bucket]):
+                members[starts[bucket] + filled[bucket]] = document
+                filled[bucket] += 1
+                staying[bucket] += stays
+    counted[0] = comparisons
+    return later[:edges].copy(), earlier[:edges].copy(), equal[:edges].copy(), listed[:edges].copy(), stopped
+
+
+@inlined
+def _root(parents, at):
+    while parents[at] != at:
+        parents[at] = parents[parents[at]]
+        at = parents[at]
+    return at
+
+
+@inlined
+def _link(parents, left, right):
+    """Joins two components under the smaller of their roots."""
+    left, right = _root(parents, left), _root(parents, right)
+    if left < right:
+        parents[right] = left
+    else:
+        parents[left] = right
+
+
+@kernel("void(bool_[::1], int32[::1], int32[::1], bool_[::1], bool_[::1], bool_[::1], int64[::1], int64[::1], int64[::1])")
+def _decide(decided, later, earlier, listed, similar, by_sketch, survivor, edge, cluster):
+    start = 0
+    count = later.shape[0]
+    while start < count:
+        document = later[start]
+        end = start
+        best = -1
+        while end < count and later[end] == document:
+            if similar[end] and not listed[end] and survivor[earlier[end]] < 0:
+                better = best < 0 or (by_sketch[end] and not by_sketch[best])
+                if better or (by_sketch[end] == by_sketch[best] and earlier[end] < earlier[best]):
+                    best = end
+            end += 1
+        if best >= 0 and not decided[document]:
+            survivor[document], edge[document] = earlier[best], best
+        for k in range(start, end):
+            if similar[k] and (survivor[earlier[k]] < 0) != (survivor[document] < 0):
+                _link(cluster, np.int64(document), np.int64(earlier[k]))
+        start = end
+    for document in range(cluster.shape[0]):
+        cluster[document] = _root(cluster, document)
+
+
+@kernel("void(int64[::1], int64[::1], int64[::1])")
+def _join(left, right, parents):
+    for k in range(left.shape[0]):
+        _link(parents, left[k], right[k])
+
+
+@kernel("void(int64[::1])")
+def _settle(parents):
+    for node in range(parents.shape[0]):
+        parents[node] = _root(parents, node)
