@@ -179,6 +179,8 @@ def deployment(tmp_path_factory, radosgw_environment, origin) -> Iterator[Deploy
             "CORE__XCOM_BACKEND=airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
             f"COMMON_IO__XCOM_OBJECTSTORAGE_PATH=file://{folder}/xcom", "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD=0",
         )  # fmt: skip
+        transport = {"type": "file", "log_file_path": f"{folder}/events.jsonl", "append": True}
+        settings += (f"OPENLINEAGE__TRANSPORT={json.dumps(transport)}", "OPENLINEAGE__NAMESPACE=orchard")
         standalone = [sys.executable, "-m", "curation_airflow.standalone"]
         options = ["--home", str(home), "--database", "postgres", *(item for name in settings for item in ("--setting", name))]
         try:
@@ -266,6 +268,14 @@ def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     stages = [result for result in results if isinstance(result, dict) and "manifest" in result]
     assert sum(result["reused"] for result in stages) >= 4
     assert max(len(json.dumps(result)) for result in stages) <= 4096
+
+    # The events of a stage name the run of its Airflow task as their parent.
+    events = [json.loads(line) for line in (deployment.home.parent / "events.jsonl").read_text().splitlines()]
+    tasks = {event["run"]["runId"] for event in events if event["job"]["name"] == "apples.crate"}
+    stages = [event for event in events if event["job"]["name"] == "curation.apples.crate"]
+    assert {"START", "COMPLETE"} == {event["eventType"] for event in stages}
+    assert {event["run"]["facets"]["parent"]["run"]["runId"] for event in stages} <= tasks
+    assert {event["run"]["facets"]["parent"]["root"]["job"]["name"] for event in stages} == {"apples"}
 
     published = {name: deployment.digests(name) for name in ("apples", "pears", "salad")}
     assert {name: sorted(found) for name, found in published.items()} == {
