@@ -330,7 +330,8 @@ def _answer(record: Any) -> tuple[int | None, Headers] | None:
     except OSError:
         return None
     headers = record.http_headers
-    return (headers.status_code, headers) if headers is not None and headers.status_line else None
+    is_answer = headers is not None and (headers.status_line or "").startswith(("HTTP", "ICY"))
+    return (headers.status_code, headers) if is_answer else None
 
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
