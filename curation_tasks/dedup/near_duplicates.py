@@ -118,7 +118,7 @@ class _Run:
         layout, context = self.layout, self.context
         run, work, scheme, placement = self.map, self.work, self.scheme, self.placement
         run_bytes, groups = layout["run_bytes"], layout["fingerprint_partitions"]
-        signed = run("signatures", signatures.write_signatures, self.own, work, scheme, groups, run_bytes)
+        signed = run("signatures", signatures.write_signatures, self.own, work, scheme, groups, run_bytes, context.engine)
         twins = run("identical", buckets.group_identical, list(range(groups)), work, placement, groups, self.indexed)
         edges = self._edges()
         labelled = components.find_components(run, work, edges, placement, layout["component_rows"], layout["label_partitions"])

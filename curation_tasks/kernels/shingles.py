@@ -89,17 +89,20 @@ class Shingling:
 @cache
 def _table(lower: bool, separators: str) -> np.ndarray:
     table = np.arange(0x110000, dtype=np.uint32)
-    for code in range(0x110000):
+    if separators == "alnum":
+        table |= _SEPARATES
+    # The planes beyond have no letters, digits or white space.
+    for code in range(0x40000):
+        if 0xD800 <= code < 0xE000:
+            continue
         character = chr(code)
-        if lower:
-            # One character becomes two in one case only (U+0130), whose simple lower case is the first of the two.
-            table[code] = ord(character.lower()[0]) if not 0xD800 <= code < 0xE000 else code
+        # One character becomes two in one case only (U+0130), whose simple lower case is the first of the two.
+        entry = ord(character.lower()[0]) if lower else code
         if separators == "alnum":
             separates = not (character.isalnum() or character == "_")
         else:
             separates = separators == "whitespace" and character.isspace()
-        if separates:
-            table[code] |= _SEPARATES
+        table[code] = entry | _SEPARATES if separates else entry
     table.flags.writeable = False
     return table
 
@@ -107,6 +110,23 @@ def _table(lower: bool, separators: str) -> np.ndarray:
 TABLE = 'Array(uint32, 1, "C", readonly=True)'
 #: Signature of what ``Shingling.arguments`` gives.
 SHINGLING = f"{TABLE}, int64, int64, uint64, uint64"
+
+
+def normal_texts(texts: pa.Array, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
+    """Texts as they are compared: in lower case, and separators as spaces.
+
+    Args:
+        texts: string or large_string, shape (rows,); a null is an empty text.
+        shingling: What a text is taken to be.
+
+    Returns:
+        ``(offsets, data)``: int64, shape (rows + 1,), and uint8.
+    """
+    offsets, data = text_buffers(texts)
+    normal = np.empty(2 * int(offsets[-1] - offsets[0]) + PADDING, np.uint8)
+    bounds = np.zeros(len(offsets), np.int64)
+    _normalize(data, offsets, shingling.table, shingling.form, normal, bounds)
+    return bounds, normal[: bounds[-1]]
 
 
 def distinct_shingles(texts: pa.Array, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
@@ -364,6 +384,15 @@ def shingles_of(data, start, end, table, ascii_bytes, form, width, power, seed, 
     if form == WORDS:
         return word_shingles(text, length, width, power, seed, units, shingles)
     return character_shingles(text, length, width, power, seed, shingles)
+
+
+@kernel(f"void({BYTES}, {OFFSETS}, {TABLE}, int64, uint8[::1], int64[::1])")
+def _normalize(data, offsets, table, form, normal, bounds):
+    ascii_bytes = ascii_table(table)
+    to = 0
+    for row in range(offsets.shape[0] - 1):
+        to += normal_form(data, offsets[row], offsets[row + 1], table, ascii_bytes, form == CHARACTERS_COLLAPSED, normal[to:])
+        bounds[row + 1] = to
 
 
 @kernel(f"void({BYTES}, {OFFSETS}, {SHINGLING}, uint64[::1], int64[::1])")

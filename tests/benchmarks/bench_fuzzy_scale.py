@@ -62,9 +62,8 @@ def main() -> int:
         steps.report()
         print(" · ".join(f"{name} {count:,}" for name, count in decisions.counters.items()))
         later = seconds - steps.seconds["signatures"]
-        print(
-            f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {cpu:,.0f} core-seconds, {arguments.workers} threads"
-        )
+        print(f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {arguments.workers} threads")
+        print(f"{cpu:,.0f} core-seconds")
         print(f"peak memory {steps.peak / 1e9:.1f} GB, temporary storage {steps.stored / 1e9:.1f} GB")
     return 0
 
