@@ -303,6 +303,8 @@ class ReductionPart(Part):
         reads: Columns that must be there.
         rejects: Reasons that its decisions may give.
         rewrites: ``("text",)`` when it cuts spans out of texts.
+        costs: ``module:function`` or the function itself, ``(parameters, size, *, index) -> [Step]`` of ``curation_tasks.dedup.estimate``:
+            what its steps write and cost; None when nobody has reckoned it.
         indexes: True when it compares with ``context.earlier`` and writes ``context.index``.
     """
 
@@ -311,7 +313,11 @@ class ReductionPart(Part):
     reads: Names = ("text",)
     rejects: Names = ()
     rewrites: Names = ()
+    costs: str | Callable | None = None
     indexes: bool = False
+
+    def load_costs(self) -> Callable | None:
+        return _import(self.costs, self.name) if isinstance(self.costs, str) else self.costs
 
     def reads_of(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(_given(self.reads, parameters))

@@ -10,6 +10,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
+from curation_tasks.errors import ConfigError
 
 
 def plan(
@@ -21,6 +22,11 @@ def plan(
     diff: Annotated[
         str | None, typer.Option("--diff", help="A published entry or manifest: say what would be recomputed, and why.")
     ] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say what the de-duplication stages would write, hold and cost.")] = False,
+    documents: Annotated[float | None, typer.Option("--documents", min=1, help="With --estimate: number of documents, as 1e9.")] = None,
+    text_bytes: Annotated[float | None, typer.Option("--bytes", min=1, help="With --estimate: bytes of text, as 4e12.")] = None,
+    memory: Annotated[float, typer.Option("--task-memory", min=0.001, help="With --estimate: GiB that one task may hold.")] = 4,
+    assume: Annotated[list[str] | None, typer.Option("--assume", help="With --estimate: NAME=VALUE of what depends on the texts.")] = None,
     json_: options.Json = False,
 ) -> None:
     """Check a pipeline and show its stages, without running or importing an engine.
@@ -28,6 +34,7 @@ def plan(
     [bold]Examples[/]:
 
       curate plan dags/pipelines/quickstart.yaml
+      curate plan my.yaml --estimate --documents 1e11 --bytes 4e14
       curate plan my.yaml --diff .curation/data/my/all/published/000001.json
     """
     from curation_tasks.plan import override
@@ -48,6 +55,13 @@ def plan(
             ["stage", "would be", "why"],
             [[row["stage"], row["action"], "\n".join(row["reasons"])] for row in rows],
         )
+        return
+    if estimate:
+        from curation_tasks.cli.estimate import estimate as print_estimate
+
+        if documents is None or text_bytes is None:
+            raise ConfigError("an estimate needs to know how much there is", expected="--documents NUMBER --bytes NUMBER")
+        print_estimate(planned, documents, text_bytes, round(memory * 2**30), assume or [], json_=json_)
         return
     calls = planned.calls(str(pipeline), snapshot, root)
     if json_:

@@ -15,6 +15,7 @@ from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
 from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
+from curation_tasks.filters.url_parameters import URL
 from curation_tasks.parts import FilePath, FunctionPath, Judge, OperationPart, Parameters
 from curation_tasks.spec import plain, read_yaml
 
@@ -254,6 +255,7 @@ PARTS = (
     CHARACTER_HISTOGRAM,
     FASTTEXT_QUALITY,
     LANGUAGE,
+    URL,
     OperationPart(
         name="filters.quality",
         summary="Measures signals and rejects documents that miss a rule",

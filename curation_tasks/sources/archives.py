@@ -11,7 +11,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any
+from functools import cached_property
+from typing import IO, Any, Protocol
 
 from curation_tasks.errors import CurationError, InputError
 
@@ -19,6 +20,7 @@ _GZIP, _LZ4, _ZSTD = b"\x1f\x8b\x08", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"
 _WARC_HEAD = re.compile(rb"(WARC/\d\.\d+\r?\n)")
 _ARC_HEAD = re.compile(rb"(?:\A|\n)([a-z]+:[^\s]* [^\s]+ \d{14} [^\n]*? \d+\r?\n)")
 _WINDOW_BYTES = 2**20
+_HTTP_HEAD_BYTES = 2**15
 #: A file whose first record is damaged is an archive if one begins within so much.
 _SEARCHED_BYTES = 64 * 2**20
 #: No record is that long: its length is wrong, and passing over it would read for hours.
@@ -36,33 +38,69 @@ class HttpHead:
     content_encoding: str | None
 
 
-@dataclass(slots=True)
+class Headers(Protocol):
+    """Header fields, by name in any case."""
+
+    def get(self, name: str) -> str | None: ...
+
+
+@dataclass
 class ArchiveRecord:
-    """One record.
+    """One record. Fields of its headers are looked up when they are asked for: of most records few are.
 
     Attributes:
         kind: ``response``, ``resource``, ``conversion``, ``metadata`` … as the record says.
-        record_id: Its identity without ``<urn:uuid:…>``; null in ARC.
-        url: Null where it has none.
-        date: ISO 8601, UTC.
         length: Bytes that its header states.
         body: The answer's body, or the record's block where it is no answer. Null when it is longer than the reader's bound.
-        http: Of answers whose header could be read.
-        content_type: Of the block.
-        identified_type: What the crawler took the payload for.
-        languages: Codes that the crawler identified.
+        headers: Its own, named as in WARC.
+        answer: Status and headers of the archived answer; null where there is none, or it could not be read.
     """
 
     kind: str
-    record_id: str | None
-    url: str | None
-    date: str | None
     length: int
     body: bytes | None
-    http: HttpHead | None = None
-    content_type: str | None = None
-    identified_type: str | None = None
-    languages: str | None = None
+    headers: Headers
+    answer: tuple[int | None, Headers] | None = None
+
+    @property
+    def record_id(self) -> str | None:
+        """Its identity without ``<urn:uuid:…>``; null in ARC."""
+        value = self.headers.get("WARC-Record-ID")
+        return value.strip().strip("<>").removeprefix("urn:uuid:") or None if value else None
+
+    @property
+    def url(self) -> str | None:
+        """Without the angle brackets of some crawlers."""
+        value = self.headers.get("WARC-Target-URI")
+        return value.strip().strip("<>") or None if value else None
+
+    @property
+    def date(self) -> str | None:
+        """ISO 8601, UTC."""
+        return self.headers.get("WARC-Date")
+
+    @property
+    def content_type(self) -> str | None:
+        """Of the block."""
+        return self.headers.get("Content-Type")
+
+    @property
+    def identified_type(self) -> str | None:
+        """What the crawler took the payload for."""
+        return self.headers.get("WARC-Identified-Payload-Type")
+
+    @property
+    def languages(self) -> str | None:
+        """Codes that the crawler identified, separated by commas."""
+        return self.headers.get("WARC-Identified-Content-Language")
+
+    @cached_property
+    def http(self) -> HttpHead | None:
+        if self.answer is None:
+            return None
+        status, headers = self.answer
+        content_type = headers.get("Content-Type")
+        return HttpHead(status, *_content_type(content_type), headers.get("Transfer-Encoding"), headers.get("Content-Encoding"))
 
 
 @dataclass
@@ -174,10 +212,8 @@ class ArchiveReader:
 
     def _record(self, record: Any) -> ArchiveRecord | None:
         """A record with its body, counted; None when it is not wanted or cannot be read."""
-        kind = str(record.record_type)
-        length = record.content_length
-        headers = record.headers
-        if headers.get("Content-Length") is None:
+        kind, length = str(record.record_type), record.content_length
+        if length == 0 and record.headers.get("Content-Length") is None:
             self._count_damage()
             return None
         self.records += 1
@@ -186,28 +222,15 @@ class ArchiveReader:
             raise OSError(f"a record of {length:,} bytes")
         if kind not in self.wanted:
             return None
-        content_type = headers.get("Content-Type")
-        http = body = None
-        if length <= self.record_bytes:
-            if kind == "response" and content_type and content_type.strip().lower().startswith("application/http"):
-                http = _http_head(record)
-            before = record.content_length
-            body = record.reader.read()
-            if len(body) < before:
-                self.unreadable["truncated"] += 1
-                return None
-        return ArchiveRecord(
-            kind,
-            _bare_id(headers.get("WARC-Record-ID")),
-            _bare_url(headers.get("WARC-Target-URI")),
-            headers.get("WARC-Date"),
-            length,
-            body,
-            http,
-            content_type,
-            headers.get("WARC-Identified-Payload-Type"),
-            headers.get("WARC-Identified-Content-Language"),
-        )
+        if length > self.record_bytes:
+            return ArchiveRecord(kind, length, None, record.headers)
+        answer = _answer(record) if kind == "response" and record.is_http else None
+        rest = record.content_length
+        body = record.reader.read()
+        if len(body) < rest:
+            self.unreadable["truncated"] += 1
+            return None
+        return ArchiveRecord(kind, length, body, record.headers, answer)
 
     def _count_lost_tail(self, last: int) -> None:
         """Counts a record that is cut within its header at the end of the file: the iterator does not tell of it."""
@@ -269,19 +292,15 @@ class ArchiveReader:
         if kind not in self.wanted:
             return None
         length = record.length if record.length and record.length > 0 else 0
-        head = record.http_headers
-        http = None
-        if head is not None:
-            status = head.get_statuscode()
-            http = HttpHead(
-                int(status) if status.isdecimal() else None,
-                *_content_type(head.get_header("Content-Type")),
-                head.get_header("Transfer-Encoding"),
-                head.get_header("Content-Encoding"),
-            )
         body = record.raw_stream.read(length) if length <= self.record_bytes else None
         date = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:14]}Z" if len(stamp) >= 14 else None
-        return ArchiveRecord(kind, None, url, date, length, body, http, record.rec_headers.get_header("content-type"))
+        headers = {"WARC-Target-URI": url, "WARC-Date": date, "Content-Type": record.rec_headers.get_header("content-type")}
+        answer = None
+        if record.http_headers is not None:
+            status = record.http_headers.get_statuscode()
+            named = {name: record.http_headers.get_header(name) for name in ("Content-Type", "Transfer-Encoding", "Content-Encoding")}
+            answer = (int(status) if status.isdecimal() else None, named)
+        return ArchiveRecord(kind, length, body, headers, answer)
 
 
 class _Unzipped:
@@ -304,18 +323,14 @@ def _is_damage(error: BaseException) -> bool:
     return type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError) or type(error).__name__ == "PanicException"
 
 
-def _http_head(record: Any) -> HttpHead | None:
+def _answer(record: Any) -> tuple[int | None, Headers] | None:
     """Parses the answer's header; None when it has none. The record's reader stands at the body then."""
     try:
-        record.parse_http(auto_decode="none", quirks_mode=True)
+        record.parse_http("none", _HTTP_HEAD_BYTES, True)
     except OSError:
         return None
     headers = record.http_headers
-    if headers is None or not headers.status_line:
-        return None
-    return HttpHead(
-        headers.status_code, *_content_type(headers.get("Content-Type")), headers.get("Transfer-Encoding"), headers.get("Content-Encoding")
-    )
+    return (headers.status_code, headers) if headers is not None and headers.status_line else None
 
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -328,15 +343,6 @@ def _content_type(value: str | None) -> tuple[str | None, str | None]:
         return None, None
     charset = _CHARSET.search(value)
     return value.partition(";")[0].strip().lower() or None, charset[1] if charset else None
-
-
-def _bare_id(value: str | None) -> str | None:
-    return value.strip().strip("<>").removeprefix("urn:uuid:") or None if value else None
-
-
-def _bare_url(value: str | None) -> str | None:
-    """wget writes addresses in angle brackets."""
-    return value.strip().strip("<>") or None if value else None
 
 
 # --- where records begin -------------------------------------------------------------------------------------------------

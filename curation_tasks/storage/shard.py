@@ -95,6 +95,8 @@ class CanonicalHash:
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
             self._feed(f"{name}/length", pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64()).to_numpy())
             self._add(f"{name}[]", array.flatten())
+        elif pa.types.is_fixed_size_binary(kind):
+            self._add(name, array.cast(pa.large_binary()))
         elif is_stringlike(kind):
             if array.null_count:
                 array = pc.fill_null(array, b"" if "binary" in str(kind) else "")

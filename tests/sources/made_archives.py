@@ -65,8 +65,9 @@ class ArchiveMaker:
         content_type = given.pop("Content-Type", None)
         warc = {"WARC-Record-ID": identity, "WARC-Date": f"2025-08-02T22:{self._number // 60 % 60:02}:{self._number % 60:02}Z"} | given
         record = writer.create_warc_record(
-            url, kind, payload=io.BytesIO(payload), http_headers=http, warc_headers_dict=warc, warc_content_type=content_type or ""
-        )
+            url, kind, payload=io.BytesIO(payload), length=len(payload), http_headers=http,
+            warc_headers_dict=warc, warc_content_type=content_type or "",
+        )  # fmt: skip
         writer.write_record(record)
         record.raw_stream.close()
         self.members.append(output.getvalue())
