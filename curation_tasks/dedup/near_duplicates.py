@@ -1,16 +1,20 @@
 """Near-duplicates: the steps that ``dedup.fuzzy`` and ``dedup.simhash`` share, each a map over the cluster joined by files.
 
-| step | makes | module |
-|---|---|---|
-| signatures | sketch, band hashes, fingerprint and rank of each document | signatures |
-| identical | documents of equal shingles become one node | buckets |
-| bands, edges | buckets of equal band hashes, a slice of the bands at a time, as stars | buckets |
-| components | which documents may meet, packed into tasks | components |
-| rows, compare | what is compared, and its edges, kept, removed and open documents | comparison |
-| texts, exact | pairs that sketches cannot decide | verification |
-| decide | which documents stay | verification |
-| follow, name, decisions | decisions by shard | outcomes |
-| index | what a later snapshot needs | index_files |
+| step | makes | module | bytes of a task |
+|---|---|---|---|
+| signatures | sketch, band hashes, fingerprint and rank of each document | signatures | 30 × longest row group of text, run |
+| identical | documents of equal shingles become one node | buckets | 112 × rows of a partition |
+| bands, edges | buckets of equal band hashes as stars, a slice of the bands at a time | buckets | run; 48 × rows of a partition |
+| components | which documents may meet, packed into tasks | components | 40 × documents, or × rows of a partition |
+| rows, compare | what is compared, and its edges: kept, removed and open documents | comparison | run; 380 × component_rows, edges |
+| texts, exact | pairs that sketches cannot decide | verification | run; 40 × shingles of a chunk |
+| decide | which documents stay | verification | 60 × documents of the component, 40 × edges |
+| follow, name, decisions | decisions by shard | outcomes | 40 × removed documents of a mapper |
+| index | what a later snapshot needs | index_files | 48 × 8 million |
+
+Of the memory M of a task a partition gets M ÷ 4, a run that is gathered before it is written M ÷ 8, component_rows
+M ÷ 3 ÷ 380, a chunk M ÷ 4. All files are Parquet. A slice of s bands of n documents takes 16·n·s bytes until its stars are
+written; what stays until the stage commits is about 510 bytes a document, and 490 for each that shares a bucket.
 
 The result is a function of the documents, their ranks and the parameters: not of partitions, tasks, windows, workers, or
 what was killed and run again.
