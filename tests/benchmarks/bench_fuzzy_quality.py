@@ -201,9 +201,8 @@ def meetings(texts: pa.Array, original: np.ndarray, kind: np.ndarray, parameters
             chance = np.array([banding.recall(value) for value in similarity[rows]])
             spread = max(1e-9, float(np.sqrt((chance * (1 - chance)).sum())))
             off = (met[rows].sum() - chance.sum()) / spread
-            print(
-                f"  similarity {low:.2f}–{min(high, 1):.2f}: {rows.sum():5} pairs, met {met[rows].mean():.4f}, theory {chance.mean():.4f} ({off:+.1f} σ)"
-            )
+            shares = f"met {met[rows].mean():.4f}, theory {chance.mean():.4f} ({off:+.1f} σ)"
+            print(f"  similarity {low:.2f}–{min(high, 1):.2f}: {rows.sum():5} pairs, {shares}")
 
 
 # --- speed --------------------------------------------------------------------------------------------------------------
