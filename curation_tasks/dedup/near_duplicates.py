@@ -6,7 +6,7 @@
 | identical | documents of equal shingles become one node | buckets | 112 × rows of a partition |
 | bands, edges | buckets of equal band hashes as stars, a slice of the bands at a time | buckets | run; 48 × rows of a partition |
 | components | which documents may meet, packed into tasks | components | 40 × documents, or × rows of a partition |
-| rows, compare | what is compared, and its edges: kept, removed and open documents | comparison | run; 380 × component_rows, edges |
+| rows, compare | what is compared, and its edges: kept, removed and open documents | rows, comparison | run; 380 × component_rows, edges |
 | texts, exact | pairs that sketches cannot decide | verification | run; 40 × shingles of a chunk |
 | decide | which documents stay | verification | 60 × documents of the component, 40 × edges |
 | follow, name, decisions | decisions by shard | outcomes | 40 × removed documents of a mapper |
@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from curation_tasks.context import ReductionContext
-from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, signatures, verification
+from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, rows, signatures, verification
 from curation_tasks.dedup.index import Index, read_index, write_index
 from curation_tasks.dedup.placement import Placement, own_mappers
 from curation_tasks.dedup.rank import check_keep
@@ -169,8 +169,8 @@ class _Run:
         """
         sizes = [task for result in labelled for task in result["tasks"]]
         bases = np.cumsum([0, *(len(result["tasks"]) for result in labelled)])[:-1].tolist()
-        slots = comparison.Slots(bases, sizes, self._cuts(sizes, bases))
-        self.map("rows", comparison.write_rows, self.mappers, self.work, self.scheme, slots, self.layout["run_bytes"])
+        slots = rows.Slots(bases, sizes, self._cuts(sizes, bases))
+        self.map("rows", rows.write_rows, self.mappers, self.work, self.scheme, slots, self.layout["run_bytes"])
         first = slots.first_slots().tolist()
         return [{"task": task, "slots": list(range(first[task], first[task + 1])), "rows": size["rows"]} for task, size in enumerate(sizes)]
 
@@ -218,7 +218,7 @@ class _Run:
         return results, crossed
 
     def _window(self, task: Mapping[str, Any], window: int) -> dict[str, Any]:
-        bounds = comparison.window_bounds(task["rows"], len(task["slots"])).tolist()
+        bounds = rows.window_bounds(task["rows"], len(task["slots"])).tolist()
         return {
             "slot": task["slots"][window], "first": bounds[window], "earlier": task["slots"][:window], "firsts": bounds[:window],
         }  # fmt: skip
@@ -227,9 +227,9 @@ class _Run:
         large = [task for task, size in enumerate(sizes) if size["windows"] > 1]
         if not large:
             return {}
-        self.map("ranks", comparison.write_ranks, self.mappers, self.work, bases, large)
+        self.map("ranks", rows.write_ranks, self.mappers, self.work, bases, large)
         items = [{"task": task, "windows": sizes[task]["windows"]} for task in large]
-        found = self.map("cuts", comparison.cut_ranks, items, self.work, len(self.mappers))
+        found = self.map("cuts", rows.cut_ranks, items, self.work, len(self.mappers))
         return {task: result["cuts"] for task, result in zip(large, found, strict=True)}
 
     def _verify(
