@@ -12,7 +12,7 @@ export PYTHONPATH := plugins
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup quickstart test test-services up down lint format bench schema docs-check clean
+.PHONY: help setup quickstart test test-thorough test-services up down lint format bench schema docs-check clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: .venv/.synced-dev ## All tests that need no service.
 	$(UV) run --no-sync lint-imports
 	$(UV) run --no-sync ruff check
 	$(UV) run --no-sync ruff format --check
+
+test-thorough: .venv/.synced-dev ## Kernels against plain Python on 10,000 examples a test; an hour.
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/kernels tests/filters -q --timeout=0
 
 test-services: .venv/.synced-dev ## Install and start real servers (Ceph, Chromium) and run the tests that need them.
 	tests/services/install.sh

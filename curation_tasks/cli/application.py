@@ -27,6 +27,7 @@ from curation_tasks.cli import (
     status,
     train_classifier,
     verify,
+    warm,
 )
 from curation_tasks.errors import EXIT_INTERNAL, CurationError
 from curation_tasks.logs import configure_logs, logger
@@ -42,7 +43,7 @@ application = typer.Typer(
 
 for _module in (
     run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
-    character_histogram, init,
+    character_histogram, init, warm,
 ):  # fmt: skip
     _module.register(application)
 

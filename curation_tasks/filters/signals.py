@@ -193,13 +193,13 @@ _ROWS = (
     _count("adult_url_count", "adult_urls", "URLs in which `porn` occurs.", _NEMO),
     # Words
     _count("word_count", "words", "Words, as the word mode makes them; by default what stands between white space.", _GOPHER),
-    _count("plain_word_count", "plain_words", "Words with a letter or a digit.", f"{_GOPHER}, as in datatrove"),
+    _count("plain_word_count", "plain_words", "Words that are not made of punctuation alone.", f"{_GOPHER}, as in datatrove"),
     _ratio("mean_word_length", "word_characters", "words", "Mean characters of a word.", _GOPHER),
     _ratio(
         "mean_plain_word_length",
         "plain_word_characters",
         "plain_words",
-        "Mean characters of a word that has a letter or a digit.",
+        "Mean characters of a word that is not made of punctuation alone.",
         f"{_GOPHER}, as in datatrove",
     ),
     _count("longest_word_length", "longest_word", "Characters of the longest word.", _C4),

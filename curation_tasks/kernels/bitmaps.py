@@ -37,12 +37,12 @@ from curation_tasks.kernels.compilation import inlined
 PADDING = 128
 
 #: Rows of the bitmaps of a text.
-SPACE, LETTER, ALPHANUMERIC, UPPER, LOWER, CONTINUATION, NEWLINE, BREAK, DOT, HIGH = range(10)
+SPACE, LETTER, ALPHANUMERIC, UPPER, LOWER, CONTINUATION, NEWLINE, BREAK, DOT, HIGH, PLAIN = range(11)
 #: Where a phrase begins that is looked for; filled by ``known_phrases``.
-HIT = 10
+HIT = 11
 #: Not a bitmap: for each 64 bytes, how many bytes before them are continuation bytes.
-CONTINUATIONS_BEFORE = 11
-ROWS = 12
+CONTINUATIONS_BEFORE = 12
+ROWS = 13
 
 _ALL, _NONE, _ONE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0), np.uint64(1)
 _VECTOR = ir.VectorType(ir.IntType(8), 64)
@@ -206,7 +206,9 @@ def map_ascii(text, size, bitmaps):
         continuation = between(text, at, 128, 191) & inside
         bitmaps[SPACE, block] = between(text, at, 32, 32) | between(text, at, 9, 13) | between(text, at, 28, 31) | ~inside
         bitmaps[UPPER, block], bitmaps[LOWER, block], bitmaps[LETTER, block] = upper, lower, upper | lower
-        bitmaps[ALPHANUMERIC, block] = upper | lower | between(text, at, 48, 57)
+        alphanumeric = upper | lower | between(text, at, 48, 57)
+        # Of the ASCII characters only letters and digits are no marks.
+        bitmaps[ALPHANUMERIC, block] = bitmaps[PLAIN, block] = alphanumeric
         bitmaps[NEWLINE, block] = newline
         # A carriage return ends a line, but for one before a newline: there the newline does.
         if after_return and newline & _ONE:
@@ -238,7 +240,7 @@ def map_others(text, size, classes, bitmaps):
         bitmaps[CONTINUATIONS_BEFORE, block] = np.uint64(before)
         before += ones(bitmaps[CONTINUATION, block])
         leads = bitmaps[HIGH, block]
-        letters = alphanumerics = uppers = lowers = _NONE
+        letters = alphanumerics = uppers = lowers = plains = _NONE
         while leads:
             bit = leads & (~leads + _ONE)
             at = (block << 6) + lowest(leads)
@@ -253,14 +255,17 @@ def map_others(text, size, classes, bitmaps):
                         uppers |= bit
                     elif found & characters.LOWER:
                         lowers |= bit
-            elif found & characters.SPACE:
+            if not found & (characters.SPACE | characters.PUNCTUATION):
+                plains |= bit
+            if found & characters.SPACE:
                 for byte in range(at, at + width):
                     set_bit(bitmaps[SPACE], byte)
-                if found & characters.BREAK:
+                if code in (0x85, 0x2028, 0x2029):
                     set_bit(bitmaps[BREAK], at + width - 1)
                     breaks = True
         bitmaps[LETTER, block] |= letters
         bitmaps[ALPHANUMERIC, block] |= alphanumerics
+        bitmaps[PLAIN, block] |= plains
         bitmaps[UPPER, block] |= uppers
         bitmaps[LOWER, block] |= lowers
     last = (size + 63) >> 6

@@ -22,7 +22,7 @@ LETTER = 2  #: general category L
 ALPHANUMERIC = 4  #: L or N
 UPPER = 8  #: Lu or Lt
 LOWER = 16  #: Ll
-BREAK = 32  #: ends a line for ``str.splitlines``
+PUNCTUATION = 32  #: does not make a word, see ``MARKS``
 TERMINAL = 64  #: ends a sentence: property Sentence_Terminal, the full stop included
 MARK = 128  #: M: belongs to the character before it
 
@@ -31,7 +31,11 @@ SPACES = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-BREAKS = "\n\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029"
+#: A word of such characters, of ASCII marks, controls and ends of sentences is a symbol and not a plain word, as in datatrove.
+MARKS = (
+    "\u00ab\u00b4\u00bb\u2013\u2014\u2019\u201c\u201d\u201e\u2026\u2236\u2501\u25ba\u3001\u3008\u3009\u300a\u300b\u300c\u300d\u3010\u3011"
+    "\uff05\uff08\uff09\uff0c\uff11\uff1a\uff1b\uff5e"
+)
 
 
 class Properties(NamedTuple):
@@ -95,12 +99,14 @@ def character_classes() -> np.ndarray:
             | ALPHANUMERIC * (letter or row.category[0] == "N")
             | UPPER * (row.category in ("Lu", "Lt"))
             | LOWER * (row.category == "Ll")
-            | TERMINAL * (row.sentence_break in ("STerm", "ATerm"))
+            | (TERMINAL | PUNCTUATION) * (row.sentence_break in ("STerm", "ATerm"))
             | MARK * (row.category[0] == "M")
         )
 
     found = table(classes).copy()
-    for characters, bit in ((SPACES, SPACE), (BREAKS, BREAK)):
-        found[[ord(character) for character in characters]] |= bit
+    found[[ord(character) for character in SPACES]] |= SPACE
+    found[[ord(mark) for mark in MARKS]] |= PUNCTUATION
+    ascii_marks = [code for code in range(0xA0) if not chr(code).isalnum()]
+    found[ascii_marks] |= PUNCTUATION
     found.flags.writeable = False
     return found

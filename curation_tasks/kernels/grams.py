@@ -3,6 +3,10 @@
 An n-gram can repeat only where the (n-1)-gram that it begins with repeats. So all pairs are looked at, of the triples only
 those that begin with a repeated pair, and so on: behind the pairs, few positions are left.
 
+Most pairs occur once. They are sorted out before the hash table by two rows of bits: a pair sets its bit in the first row,
+and in the second when it was set already. Where the second bit is clear the pair is alone; no branch is taken, so the
+processor guesses nothing wrong. So for triples and quadruples.
+
 The hash table holds numbers of candidates and not hashes: 4 bytes a place, so that the table of an ordinary text stays in
 the first-level cache. ``first[k]`` is the candidate at which the n-gram of candidate k occurs first, so "the first in the
 text" decides between equally frequent ones without further work.
@@ -63,7 +67,32 @@ def _repeated(first, positions, candidates, n, letters_before, seen):
 
 
 @inlined
-def count_grams(words, longest, bitmaps, starts, ends, letters_before, hashes, positions, gram_hashes, first, frequencies, table, counts):
+def _that_may_repeat(candidates, positions, gram_hashes, bits):
+    """Keeps the candidates that may occur twice, in order; returns how many."""
+    size = 8
+    while size < candidates // 4:  # numbers of 64 bits: 16 bits a candidate
+        size *= 2
+    once, again = bits[:size], bits[size : 2 * size]
+    bits[: 2 * size] = 0
+    mask = np.uint64(size - 1)
+    for k in range(candidates):
+        key = gram_hashes[k]
+        place, bit = np.int64((key >> np.uint64(26)) & mask), np.uint64(1) << ((key >> np.uint64(20)) & np.uint64(63))
+        again[place] |= once[place] & bit
+        once[place] |= bit
+    left = 0
+    for k in range(candidates):
+        key = gram_hashes[k]
+        place = np.int64((key >> np.uint64(26)) & mask)
+        positions[left], gram_hashes[left] = positions[k], key
+        left += np.int64((again[place] >> ((key >> np.uint64(20)) & np.uint64(63))) & np.uint64(1))
+    return left
+
+
+@inlined
+def count_grams(
+    words, longest, bitmaps, starts, ends, letters_before, hashes, positions, gram_hashes, first, frequencies, table, bits, counts
+):
     """Counts repetition for n-grams of 2 to ``longest`` words.
 
     Args:
@@ -79,6 +108,7 @@ def count_grams(words, longest, bitmaps, starts, ends, letters_before, hashes, p
         first: Scratch: the candidate at which the same n-gram occurs first.
         frequencies: Scratch: at such a candidate, how often it occurs.
         table: Scratch, at least six places a word.
+        bits: Scratch, at least one number for a word, and 16.
         counts: The row of the matrix.
     """
     candidates = words
@@ -87,14 +117,17 @@ def count_grams(words, longest, bitmaps, starts, ends, letters_before, hashes, p
     for n in range(2, min(longest, words) + 1):
         while candidates > 0 and positions[candidates - 1] + n > words:
             candidates -= 1
+        for k in range(candidates):
+            gram_hashes[k] = chained(gram_hashes[k], hashes[positions[k] + n - 1])
+        if n <= _LONGEST_TOP:
+            candidates = _that_may_repeat(candidates, positions, gram_hashes, bits)
         size = 8
         while size < 3 * candidates:
             size *= 2
         table[:size] = -1
         most = 0
         for k in range(candidates):
-            key = chained(gram_hashes[k], hashes[positions[k] + n - 1])
-            gram_hashes[k] = key
+            key = gram_hashes[k]
             slot = np.int64((key >> np.uint64(20)) & np.uint64(size - 1))
             while table[slot] >= 0 and gram_hashes[table[slot]] != key:
                 slot = (slot + 1) & (size - 1)

@@ -197,6 +197,7 @@ def _count(
     positions, first, frequencies = (np.empty(most_words, np.int32), np.empty(most_words, np.int32), np.empty(most_words, np.int32))
     letters_before = np.empty(most_words + 1, np.int32)
     table = np.empty(places, np.int32)
+    bits = np.empty(most_words + 16, np.uint64)
     seen = np.full(numbers.max() + 2, -1, np.int64)
 
     for row in range(offsets.shape[0] - 1):
@@ -243,5 +244,6 @@ def _count(
                     first,
                     frequencies,
                     table,
+                    bits,
                     counts,
                 )

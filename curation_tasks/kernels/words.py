@@ -9,10 +9,10 @@ import numpy as np
 
 from curation_tasks.kernels import characters
 from curation_tasks.kernels.bitmaps import (
-    ALPHANUMERIC,
     LETTER,
     LOWER,
     PADDING,
+    PLAIN,
     SPACE,
     UPPER,
     any_set,
@@ -137,7 +137,7 @@ def _words_between_spaces(size, bitmaps, starts, ends, counts):
         before = inside >> np.uint64(63)
         begins, stops = inside & ~preceding, preceding & ~inside
         with_letter, letter_carry = _spread(bitmaps[LETTER, block], inside, letter_carry)
-        plain, plain_carry = _spread(bitmaps[ALPHANUMERIC, block], inside, plain_carry)
+        plain, plain_carry = _spread(bitmaps[PLAIN, block], inside, plain_carry)
         with_upper, upper_carry = _spread(bitmaps[UPPER, block], inside, upper_carry)
         with_lower, lower_carry = _spread(bitmaps[LOWER, block], inside, lower_carry)
         letter_words += ones(with_letter & stops)
@@ -213,7 +213,7 @@ def _kinds_of_words(bitmaps, starts, ends, words, counts):
         start, end = np.int64(starts[word]), np.int64(ends[word])
         letter_words += any_set(bitmaps[LETTER], start, end)
         capital_words += any_set(bitmaps[UPPER], start, end) and not any_set(bitmaps[LOWER], start, end)
-        if any_set(bitmaps[ALPHANUMERIC], start, end):
+        if any_set(bitmaps[PLAIN], start, end):
             plain_words += 1
         else:
             other_characters += character_at(bitmaps, end) - character_at(bitmaps, start)

@@ -34,7 +34,7 @@ def list_archives(parameters: ArxivParameters, snapshot: str) -> list[SourceUnit
     """
     if parameters.files:
         return list(_given_files(parameters, snapshot))
-    wanted = _yymm(parameters.month or snapshot)
+    wanted = _yymm(parameters.month or snapshot.partition("+")[0])  # behind a plus stands the name of a trial
     base = absolute(parameters.base_url)
     pays = parameters.requester_pays and scheme_of(base) in ("s3", "s3a")
     units = []

@@ -84,7 +84,7 @@ def list_dates(parameters: WikipediaParameters) -> list[Snapshot]:
 
 
 def _dump_files(parameters: WikipediaParameters, snapshot: str) -> Iterator[_DumpFile]:
-    date = parameters.date or snapshot
+    date = parameters.date or snapshot.partition("+")[0]  # behind a plus stands the name of a trial
     base = absolute(parameters.base_url)
     if not re.fullmatch(r"\d{8}", date):
         raise InputError(

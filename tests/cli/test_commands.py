@@ -21,6 +21,7 @@ COMMANDS = [
     "init",
     "version",
     "preview",
+    "warm",
     "rejudge",
 ]
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from curation_tasks.kernels.characters import ALPHANUMERIC, LETTER, MARK, TERMINAL, UPPER, character_classes
+from curation_tasks.kernels.characters import ALPHANUMERIC, LETTER, MARK, PUNCTUATION, TERMINAL, UPPER, character_classes
 from curation_tasks.kernels.ending import CLOSERS, SPEECH_MARKS, TERMINATORS
 from curation_tasks.kernels.known_phrases import POLICY_PHRASES
 from curation_tasks.kernels.lines import BULLETS
@@ -76,7 +76,7 @@ def characters(text):
 
 
 def words(found, stop_words):
-    plain = [word for word in found if any(unicodedata.category(character)[0] in "LN" for character in word)]
+    plain = [word for word in found if not all(has(character, PUNCTUATION) for character in word)]
     frequencies = Counter(found)
     weighted = sum(times * math.log(times) for times in frequencies.values())
     return {

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 from curation_tasks.kernels.characters import (
     ALPHANUMERIC,
-    BREAK,
-    BREAKS,
     CODE_POINTS,
     LETTER,
     LOWER,
     MARK,
+    MARKS,
+    PUNCTUATION,
     SPACE,
     TERMINAL,
     UPPER,
@@ -29,14 +29,13 @@ def classes_of(character):
         | UPPER * (category in ("Lu", "Lt"))
         | LOWER * (category == "Ll")
         | MARK * (category[0] == "M")
-        | BREAK * (len(f"{character}x".splitlines()) == 2)
     )
 
 
 def test_classes_are_those_of_python():
     known = [code for code in range(CODE_POINTS) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
     classes = character_classes()
-    assert [code for code in known if int(classes[code]) & ~TERMINAL != classes_of(chr(code))] == []
+    assert [code for code in known if int(classes[code]) & ~(TERMINAL | PUNCTUATION) != classes_of(chr(code))] == []
 
 
 def test_sentences_end_in_many_scripts():
@@ -53,4 +52,11 @@ def test_the_file_covers_all_code_points_once():
     assert rows[-1].last == CODE_POINTS - 1
     assert all(before.last + 1 == row.first for before, row in pairwise(rows))
     assert unicode_version() == "16.0.0"
-    assert set(BREAKS) == {chr(code) for code in range(CODE_POINTS) if character_classes()[code] & BREAK}
+
+
+def test_punctuation_is_what_makes_no_word():
+    classes = character_classes()
+    for character in f"#$%-_{MARKS}\x00\x7f\u3002\u0964":
+        assert classes[ord(character)] & PUNCTUATION, character
+    for character in "a1\u00e9\u2022\u00a9\u2192\U0001f600\u4eca":
+        assert not classes[ord(character)] & PUNCTUATION, character

@@ -1,9 +1,12 @@
 """Machine code is kept outside the package and loaded by the next process."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from curation_tasks.kernels import compilation
 
 PROGRAM = """
 from curation_tasks.kernels.replacement import _replace
@@ -19,3 +22,24 @@ def test_the_second_process_loads_what_the_first_compiled(tmp_path):
     ]
     assert seen == [["0", "1"], ["1", "0"]]
     assert list(Path(tmp_path, "numba").rglob("*.nbc"))
+
+
+def test_a_fresh_process_loads_what_is_compiled_and_counts_at_once():
+    # This process has compiled the kernel, or has found it compiled.
+    importlib.import_module("curation_tasks.kernels.text_counts")
+    program = (
+        "import pyarrow as pa, curation_tasks.kernels.text_counts as kernel\n"
+        "kernel.text_counts(pa.array(['a b']), ['words'])\n"
+        "print(sum(kernel._count.stats.cache_hits.values()), sum(kernel._count.stats.cache_misses.values()))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["1", "0"]
+
+
+def test_all_modules_of_kernels_are_compiled_ahead(monkeypatch):
+    imported = []
+    monkeypatch.setattr(compilation.importlib, "import_module", imported.append)
+    modules, _, folder = compilation.compile_all()
+    assert imported == [f"curation_tasks.kernels.{name}" for name in modules]
+    assert {"text_counts", "word_breaks", "identity"} <= set(modules)
+    assert folder == os.environ["NUMBA_CACHE_DIR"]

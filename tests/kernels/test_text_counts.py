@@ -1,6 +1,8 @@
 """The compiled counts are those of plain Python."""
 
 import importlib.util
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +189,19 @@ def test_complete_endings(text):
 @pytest.mark.parametrize("text", ["", "  ", "and then", "the boys'", "(aside)", "one,", "the \U0001f436", "'", "well -"])
 def test_incomplete_endings(text):
     assert text_counts(pa.array([text]), ["complete_ending"])["complete_ending"].tolist() == [0]
+
+
+def test_threads_and_processes_count_alike():
+    texts = [pa.array([text * times for text in TRAPS if text]) for times in range(1, 9)]
+    alone = [counted(piece) for piece in texts]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(counted, texts)) == alone
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        counts = list(processes.map(text_counts, texts))
+    assert [
+        [{name: values[row] for name, values in piece.items()} for row in range(len(rows))]
+        for piece, rows in zip(counts, alone, strict=True)
+    ] == alone
 
 
 def test_no_rows_have_no_counts():
