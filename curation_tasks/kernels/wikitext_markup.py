@@ -28,6 +28,7 @@ from curation_tasks.kernels.wikitext_brackets import (
 from curation_tasks.kernels.wikitext_output import (
     BOLD,
     CATEGORIES,
+    HOLE,
     ITALIC,
     KEEP_CAPTIONS,
     LIMIT,
@@ -255,7 +256,15 @@ def tag(state, data, match, tables, at, out, w):
         return at + 1, w + 1
     if action == TAG_BREAK:
         w = write_newline(state, out, w)
-    return stop, w
+    return _go_on(state, data, stop, out, w)
+
+
+@inner
+def _go_on(state, data, at, out, w):
+    """Goes on behind a mark that writes nothing; what was left out just before it has its edge here."""
+    if state[HOLE] == w:
+        return note_hole(state, data, at, out, w)
+    return at, w
 
 
 @inner
@@ -377,7 +386,7 @@ def quotes(state, data, at, out, w):
     if literal == 1:
         out[w] = APOSTROPHE
         w += 1
-    return stop, w
+    return _go_on(state, data, stop, out, w)
 
 
 @inner
