@@ -18,15 +18,13 @@ from curation_tasks.kernels.wikitext_brackets import (
     SPACE,
     TAB,
 )
+from curation_tasks.kernels.wikitext_characters import AMPERSAND, HASH, entity
 from curation_tasks.kernels.wikitext_expansion import template
 from curation_tasks.kernels.wikitext_markup import (
-    AMPERSAND,
     APOSTROPHE,
     EQUALS,
-    HASH,
     UNDERSCORE,
     closing_of,
-    entity,
     external_link,
     jump,
     link,
