@@ -26,6 +26,7 @@ from curation_tasks.cli import (
     stage,
     status,
     train_classifier,
+    unindex,
     verify,
     warm,
 )
@@ -43,7 +44,7 @@ application = typer.Typer(
 
 for _module in (
     run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
-    character_histogram, init, warm,
+    character_histogram, unindex, init, warm,
 ):  # fmt: skip
     _module.register(application)
 
