@@ -22,6 +22,7 @@ COMMANDS = [
     "version",
     "preview",
     "warm",
+    "signals",
     "rejudge",
     "unindex",
 ]
@@ -181,6 +182,16 @@ def test_status_and_expired_folders(finished):
 def test_report_is_written(finished, tmp_path):
     curate("report", finished[2], "-o", tmp_path / "r.html", check=0)
     assert "<svg" in (tmp_path / "r.html").read_text()
+
+
+def test_signals_lists_signals_and_the_rules_of_a_set():
+    listed = json.loads(curate("signals", "--json", check=0).stdout)
+    assert {"signal": "hashes_per_word", "formula": "hashes / words"}.items() <= next(
+        row for row in listed if row["signal"] == "hashes_per_word"
+    ).items()
+    rules = json.loads(curate("signals", "--rules", "nemo_english", "--json", check=0).stdout)
+    assert (len(rules), rules[0]["signal"], rules[0]["max"]) == (28, "non_alphanumeric_ratio", 0.25)
+    assert "did you mean 'fineweb'" in curate("signals", "--rules", "finweb", check=78).stderr
 
 
 def test_operations_lists_and_describes_parts():
