@@ -22,10 +22,12 @@ from curation_tasks.cli import (
     report,
     run,
     show,
+    signals,
     snapshots,
     stage,
     status,
     train_classifier,
+    unindex,
     verify,
     warm,
 )
@@ -43,7 +45,7 @@ application = typer.Typer(
 
 for _module in (
     run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
-    character_histogram, init, warm,
+    character_histogram, unindex, signals, warm, init,
 ):  # fmt: skip
     _module.register(application)
 

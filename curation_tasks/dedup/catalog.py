@@ -130,6 +130,7 @@ PARTS = (
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
+        indexes=True,
         example={"span": 2, "min_document_characters": 10},
     ),
     ReductionPart(
@@ -141,6 +142,7 @@ PARTS = (
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
+        indexes=True,
         example={"min_document_characters": 10},
     ),
 )

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation_tasks.dedup.partitions import PartitionFile, open_partitions
+from curation_tasks.dedup.key_index import HASHES, write_kept
+from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, split
+from curation_tasks.dedup.placement import found_in
 from curation_tasks.dedup.places import Places, read_places
+from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.dedup.rounds import Verdicts, open_verdicts, survivors_uri, too_short
 from curation_tasks.schema import CUT_FIELDS, DECISION_FIELDS, arrow_type
 from curation_tasks.storage.filesystem import open_output
+from curation_tasks.storage.shard import read_shard
 
 TOO_SHORT = "too_short_after_cuts"
 
@@ -89,3 +94,59 @@ def _write(uri: str, table: pa.Table) -> str:
     with open_output(uri) as file:
         pq.write_table(table, file, compression="zstd", row_group_size=_ROWS)
     return uri
+
+
+# --- what an index lists ------------------------------------------------------------------------------------------------
+
+
+def items_uri(work: str, mapper: int) -> str:
+    return f"{work}/items/{mapper:05}.parquet"
+
+
+def write_indexed(item: Mapping[str, Any], work: str, partitions: int, limits: Mapping[str, int], rounds: int) -> dict[str, Any]:
+    """Writes the items that stay in the kept documents of some shards, by partition, with whose they are."""
+    stays: dict[int, _Staying] = {}
+    with ExitStack() as stack:
+        verdicts = open_verdicts(stack, work, partitions, rounds)
+        for shard in item["shards"]:
+            found = Verdicts(verdicts, shard["ordinal"])
+            rejected, _ = too_short(read_places(work, shard["ordinal"]), found, limits)
+            doc_ids = pa.chunked_array([batch.column("doc_id") for batch in read_shard(shard["uri"], ["doc_id"])], pa.string())
+            cut = np.sort(found.row[found.cut] << 32 | found.unit[found.cut])
+            stays[shard["ordinal"]] = _Staying(rejected, cut, doc_ids)
+    rows = 0
+    with (
+        open_partitions(items_uri(work, item["mapper"])) as source,
+        PartitionWriter(f"{work}/indexed/{item['mapper']:05}.parquet", HASHES) as writer,
+    ):
+        for partition in range(partitions):
+            table = source.read(source.groups(partition), ["high", "low", "address", "unit"])
+            for shard, at in split((table["address"].to_numpy() >> ROW_BITS).astype(np.int64)):
+                chosen = stays[shard].of(table.take(pa.array(at)))
+                writer.write(partition, chosen)
+                rows += len(chosen)
+    return {"rows": rows}
+
+
+@dataclass(frozen=True)
+class _Staying:
+    """Of one shard: rejected rows and cut items (row << 32 | unit), ascending, and the identities of all rows."""
+
+    rejected: np.ndarray
+    cut: np.ndarray
+    doc_ids: pa.ChunkedArray
+
+    def of(self, items: pa.Table) -> pa.Table:
+        row, unit = (items["address"].to_numpy() & ROW_MASK).astype(np.int64), items["unit"].to_numpy().astype(np.int64)
+        stays = ~found_in(row, self.rejected) & ~found_in(row << 32 | unit, self.cut)
+        items = items.filter(pa.array(stays))
+        return pa.table([items["high"], items["low"], self.doc_ids.take(pa.array(row[stays]))], schema=HASHES)
+
+
+def gather_indexed(partition: int, work: str, mappers: int) -> dict[str, Any]:
+    """Brings the items of a partition that stay in the order of their hashes. Each is there once: of equal ones one stays."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_partitions(f"{work}/indexed/{mapper:05}.parquet")) for mapper in range(mappers)]
+        table = pa.concat_tables([HASHES.empty_table(), *(file.read(file.groups(partition)) for file in files)])
+    write_kept(work, partition, table.sort_by([("high", "ascending"), ("low", "ascending")]))
+    return {"rows": len(table)}

@@ -19,7 +19,7 @@ SHARD_TEXT_BYTES = 192 * 2**20
 #: Files that a shuffle is written to, at most.
 MOST_MAPPERS = 512
 #: Bytes a second and core: hashing texts, splitting and comparing units, reading Parquet.
-_HASHED, _UNITS, _READ = 1.5e9, 35e6, 280e6
+_HASHED, _UNITS, _READ = 1.5e9, 20e6, 280e6
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,8 @@ def repeated(parameters: RepeatedUnits, size: Size, *, index: bool = False) -> l
     repeated_items, quarter = assumed.repeated_ratio * items, size.memory_bytes / 4
     places = units / size.shard_count * 60
     cut = repeated_items / 2
-    return [
+    kept = items - cut
+    steps = [
         Step(
             "items",
             items,
@@ -168,6 +169,12 @@ def repeated(parameters: RepeatedUnits, size: Size, *, index: bool = False) -> l
         Step("survivors", cut, cut * (8 + assumed.identity_bytes / 4), 2 * partitions + size.mappers, quarter, cut * 1e-6),
         Step("decisions", cut, cut * (12 + assumed.identity_bytes / 4), 2 * size.shard_count, places, cut * 1e-6),
     ]
+    if index:
+        row = 16 + assumed.identity_bytes
+        steps.append(Step("indexed", kept, kept * row, size.mappers, size.memory_bytes / 8, kept * 0.5e-6))
+        steps.append(Step("kept", kept, kept * (row + 4), partitions, quarter, kept * 0.5e-6))
+        steps.append(Step("index", kept, kept * row, max(1, math.ceil(items / 4_000_000)), 64e6, kept * 0.3e-6, kept=True))
+    return steps
 
 
 def near(parameters: Any, size: Size, *, index: bool = False) -> list[Step]:

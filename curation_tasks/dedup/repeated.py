@@ -13,6 +13,9 @@ would do; here it is reached by rounds:
    better ones only, so after each round at least the best undecided one is settled for good.
 4. ``wanted``, ``names``, ``survivors``: the identities of the documents in which the cut pieces stay.
 5. ``decisions``: what each shard loses: documents, and spans of text.
+6. ``indexed``, ``kept``, ``index``: where one is wanted, the items that stay in kept documents.
+
+What an earlier index has is cut everywhere: its documents rank before all others and stay.
 
 Memory of a task: a partition of items (``_ITEM_BYTES`` each), or the places of the units of one shard.
 
@@ -34,8 +37,9 @@ import xxhash
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ParagraphsParameters, RepeatedUnits, SentencesParameters
-from curation_tasks.dedup.cuts import write_decisions
+from curation_tasks.dedup.cuts import gather_indexed, items_uri, write_decisions, write_indexed
 from curation_tasks.dedup.grouping import grouped
+from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_partition
 from curation_tasks.dedup.partitions import PartitionWriter, mapper_items, open_partitions, partition_of, runs, settled, split
 from curation_tasks.dedup.places import UNITS, units_uri
 from curation_tasks.dedup.rank import addresses, check_keep, policy_keys, ties
@@ -50,6 +54,7 @@ from curation_tasks.dedup.rounds import (
     want_names,
 )
 from curation_tasks.kernels import text_units
+from curation_tasks.kernels.characters import unicode_version
 from curation_tasks.kernels.identity import text_hashes
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.storage.filesystem import open_output
@@ -61,6 +66,8 @@ _RUN_SHARE = 8
 _ITEM_BYTES = 120
 #: Bytes of text for each unit, at least, when partitions are counted before any text was read.
 _UNIT_TEXT_BYTES = 40
+#: Raised when the same parameters give other hashes: indexes of another version cannot be compared.
+_INDEX_VERSION = 1
 
 _ITEMS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("address", pa.uint64()), ("unit", pa.uint32())])
 _RANKED = pa.schema([*_ITEMS, ("key", pa.uint64()), ("tie", pa.uint64())])
@@ -94,15 +101,19 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
         ConfigError: The policy's column is missing or cannot be ranked.
     """
     check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
+    indexes = open_indexes(context.earlier, identity(parameters, reason))
     mappers = mapper_items(dataset)
     expected = sum(shard.text_bytes for shard in dataset.shards) // _UNIT_TEXT_BYTES
-    [layout] = context.map("layout", settled, [{"partitions": context.partitions_for(expected * _ITEM_BYTES)}])
+    # Each partition of an index is made of whole partitions of the run.
+    indexed = index_partitions(expected)
+    wanted = context.partitions_for(expected * _ITEM_BYTES)
+    [layout] = context.map("layout", settled, [{"partitions": indexed * -(-wanted // indexed) if context.index else wanted}])
     numbers = list(range(layout["partitions"]))
     kind, given, work = type(parameters).__name__, parameters.model_dump(mode="json"), context.work
     of_partitions, of_mappers = (work, len(mappers)), (work, len(numbers), kind, given)
 
     context.map("items", write_items, mappers, *of_mappers, context.memory_per_task // _RUN_SHARE)
-    groups = context.map("groups", group_items, numbers, *of_partitions, _is_ranked(parameters))
+    groups = context.map("groups", group_items, numbers, *of_partitions, _is_ranked(parameters), indexes)
     rounds = 0
     while True:
         rounds += 1
@@ -114,6 +125,14 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
     context.map("names", name_wanted, mappers, work, len(numbers))
     context.map("survivors", name_survivors, numbers, *of_partitions, rounds)
     decided = context.map("decisions", write_decisions, mappers, work, len(numbers), _limits(parameters), rounds, reason)
+    index = None
+    if context.index:
+        context.map("indexed", write_indexed, mappers, work, len(numbers), _limits(parameters), rounds)
+        context.map("kept", gather_indexed, numbers, *of_partitions)
+        step = (work, context.index, len(numbers) // indexed)
+        index = commit_index(
+            context.index, identity(parameters, reason), context.map("index", write_partition, list(range(indexed)), *step)
+        )
     return Decisions(
         uris=[uri for mapper in decided for uri in mapper["uris"]],
         cuts=[uri for mapper in decided for uri in mapper["cuts"]],
@@ -122,7 +141,16 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
             "most_repeated": max((group["most_repeated"] for group in groups), default=0),
             "rounds": rounds,
         },
+        index=index,
     )
+
+
+def identity(parameters: RepeatedUnits, reason: str) -> dict[str, Any]:
+    """What decides whether the items of two datasets can be compared."""
+    return {
+        "reduction": reason, "version": _INDEX_VERSION, "unicode": unicode_version(), "normalization": list(parameters.normalization),
+        "span": parameters.units_in_span, "min_characters": parameters.min_characters,
+    }  # fmt: skip
 
 
 def _limits(parameters: RepeatedUnits) -> dict[str, int]:
@@ -144,16 +172,12 @@ def write_items(item: dict[str, Any], work: str, partitions: int, kind: str, giv
     parameters = {model.__name__: model for model in (SentencesParameters, ParagraphsParameters)}[kind].model_validate(given)
     items = 0
     schema = _RANKED if _is_ranked(parameters) else _ITEMS
-    with PartitionWriter(_items_uri(work, item["mapper"]), schema) as writer:
+    with PartitionWriter(items_uri(work, item["mapper"]), schema) as writer:
         for run in runs(_items(item["shards"], work, parameters), run_bytes):
             for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
                 writer.write(partition, run.take(pa.array(chosen)))
             items += len(run)
     return {"items": items}
-
-
-def _items_uri(work: str, mapper: int) -> str:
-    return f"{work}/items/{mapper:05}.parquet"
 
 
 def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnits) -> Iterator[pa.Table]:
@@ -209,20 +233,28 @@ def _spans(units: pa.Array, row: np.ndarray, parameters: RepeatedUnits) -> tuple
 # Step 2: groups
 
 
-def group_items(partition: int, work: str, mappers: int, ranked: bool) -> dict[str, Any]:
-    """Finds the items of a partition that occur more than once and gives a first verdict, as if no document were rejected."""
+def group_items(partition: int, work: str, mappers: int, ranked: bool, indexes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Finds the items of a partition that occur more than once, or in an earlier index, and gives a first verdict on each.
+
+    It is the verdict as if no document were rejected.
+    """
     names = _RANKED.names if ranked else _ITEMS.names
     with ExitStack() as stack:
-        files = [stack.enter_context(open_partitions(_items_uri(work, mapper))) for mapper in range(mappers)]
+        files = [stack.enter_context(open_partitions(items_uri(work, mapper))) for mapper in range(mappers)]
         tables = [file.read(file.groups(partition), names) for file in files]
     high, low, address, unit, *rank = (np.concatenate([t[name].to_numpy() for t in tables] or [np.zeros(0, np.uint64)]) for name in names)
     del tables
     order = np.lexsort((unit, address, rank[1], rank[0])) if ranked else None  # else they are in the order of their places
-    _, members, group = grouped(high, low, order)
-    sizes = np.bincount(group)
-    members, group = (values[sizes[group] > 1] for values in (members, group))
-    sizes = sizes[sizes > 1]
-    found = pa.table({"group": np.repeat(np.arange(len(sizes)), sizes), "address": address[members], "unit": unit[members]}).cast(REPEATED)
+    best, members, group = grouped(high, low, order)
+    owner, owners = claimed(high[best], low[best], indexes)
+    sizes = np.bincount(group, minlength=len(best))
+    several = (sizes > 1) | (owner >= 0)
+    members = members[several[group]]
+    sizes, owner = sizes[several], owner[several]
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    earlier = owners.take(pa.array(np.where(owner < 0, 0, owner), mask=owner < 0)) if len(owners) else pa.nulls(len(sizes), pa.string())
+    columns = {"group": group, "address": address[members], "unit": unit[members], "earlier": earlier.take(pa.array(group))}
+    found = pa.table(columns).cast(REPEATED)
     with open_output(repeated_uri(work, partition)) as file:
         pq.write_table(found, file, compression="zstd")
     first_verdicts(partition, work, found)

@@ -2,11 +2,13 @@
 
 Partitions know the items, shards know the documents. They tell each other what changed, by files:
 
-    repeated/{partition}              occurrences of repeated items, group by group, in the order of rank
+    repeated/{partition}              occurrences of repeated items, group by group, in the order of rank; ``earlier`` names the
+                                      document of an earlier index that has the item too
     verdicts-{round}/{partition}      by shard: occurrences whose verdict is new, and what it is
     rejections-{round}/{mapper}       by partition: occurrences in documents whose rejection is new, and what it is
 
-An occurrence is cut when a better one of its group is in a document that is not rejected, or in its own document.
+An occurrence is cut when a better one of its group is in a document that is not rejected, or in its own document; or when a
+document of an earlier index has it, which is better than all and never rejected.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, split
@@ -25,7 +28,7 @@ from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.storage.filesystem import open_input
 from curation_tasks.storage.shard import read_shard
 
-REPEATED = pa.schema([("group", pa.uint32()), ("address", pa.uint64()), ("unit", pa.uint32())])
+REPEATED = pa.schema([("group", pa.uint32()), ("address", pa.uint64()), ("unit", pa.uint32()), ("earlier", pa.string())])
 _VERDICTS = pa.schema([("row", pa.uint32()), ("unit", pa.uint32()), ("position", pa.uint32()), ("cut", pa.bool_())])
 _REJECTIONS = pa.schema([("position", pa.uint32()), ("rejected", pa.bool_())])
 _WANTED = pa.schema([("address", pa.uint64())])
@@ -78,7 +81,12 @@ def first_verdicts(partition: int, work: str, found: pa.Table) -> None:
     """The verdicts of round 0, as if no document were rejected. All occurrences are told, so that shards know their positions."""
     group, address = found["group"].to_numpy().astype(np.int64), found["address"].to_numpy()
     cut, _ = cut_by(group, address, np.zeros(len(group), bool))
-    _write_verdicts(partition, work, 0, found, np.arange(len(group)), cut)
+    _write_verdicts(partition, work, 0, found, np.arange(len(group)), cut | _is_earlier(found))
+
+
+def _is_earlier(found: pa.Table) -> np.ndarray:
+    """bool, shape (occurrences,): whether an earlier index has the item."""
+    return found["earlier"].is_valid().to_numpy()
 
 
 def revise(partition: int, work: str, mappers: int, number: int) -> dict[str, Any]:
@@ -86,7 +94,7 @@ def revise(partition: int, work: str, mappers: int, number: int) -> dict[str, An
     found = pq.read_table(open_input(repeated_uri(work, partition)))
     group, address = found["group"].to_numpy().astype(np.int64), found["address"].to_numpy()
     before, now = (cut_by(group, address, _rejected(partition, work, mappers, last, len(group)))[0] for last in (number - 1, number))
-    changed = np.flatnonzero(before != now)
+    changed = np.flatnonzero((before != now) & ~_is_earlier(found))
     _write_verdicts(partition, work, number, found, changed, now)
     return {"changed": len(changed)}
 
@@ -186,20 +194,26 @@ def find_rejections(item: Mapping[str, Any], work: str, partitions: int, limits:
 # --- names of survivors -------------------------------------------------------------------------------------------------
 
 
-def _kept_elsewhere(partition: int, work: str, mappers: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Addresses and units of what is cut from kept documents, and the address of the document in which each stays."""
+def _kept_elsewhere(partition: int, work: str, mappers: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, pa.ChunkedArray]:
+    """What is cut from kept documents.
+
+    Returns:
+        ``(address, unit, survivor, earlier)``: where it is cut; the address of the document in which it stays; and the identity
+        of that document where it is one of an earlier index, else null.
+    """
     found = pq.read_table(open_input(repeated_uri(work, partition)))
     group, address = found["group"].to_numpy().astype(np.int64), found["address"].to_numpy()
     rejected = _rejected(partition, work, mappers, rounds - 1, len(group))
     cut, keeper = cut_by(group, address, rejected)
-    cut &= ~rejected
-    return address[cut], found["unit"].to_numpy()[cut], address[keeper[cut]]
+    cut = (cut | _is_earlier(found)) & ~rejected
+    survivor = address[np.minimum(keeper[cut], len(group) - 1)]
+    return address[cut], found["unit"].to_numpy()[cut], survivor, found["earlier"].filter(pa.array(cut))
 
 
 def want_names(partition: int, work: str, mappers: int, rounds: int) -> dict[str, Any]:
     """Asks the shards for the identities of the documents in which cut pieces stay."""
-    _, _, survivor = _kept_elsewhere(partition, work, mappers, rounds)
-    wanted = np.unique(survivor)
+    _, _, survivor, earlier = _kept_elsewhere(partition, work, mappers, rounds)
+    wanted = np.unique(survivor[earlier.is_null().to_numpy()])
     with PartitionWriter(f"{work}/wanted/{partition:05}.parquet", _WANTED) as writer:
         for shard, chosen in split((wanted >> ROW_BITS).astype(np.int64)):
             writer.write(shard, pa.table({"address": wanted[chosen]}))
@@ -226,14 +240,14 @@ def name_wanted(item: Mapping[str, Any], work: str, partitions: int) -> dict[str
 
 def name_survivors(partition: int, work: str, mappers: int, rounds: int) -> dict[str, Any]:
     """Tells the shards in which document each cut piece stays."""
-    address, unit, survivor = _kept_elsewhere(partition, work, mappers, rounds)
+    address, unit, survivor, earlier = _kept_elsewhere(partition, work, mappers, rounds)
     names = [_NAMES.empty_table()]
     for mapper in range(mappers):
         with open_partitions(f"{work}/names/{mapper:05}.parquet") as file:
             names.append(file.read(file.groups(partition)))
     known = pa.concat_tables(names).sort_by("address")
     at = np.searchsorted(known["address"].to_numpy(), survivor)
-    doc_ids = known["doc_id"].take(pa.array(at))
+    doc_ids = pc.coalesce(earlier, known["doc_id"].take(pa.array(at, mask=earlier.is_valid().to_numpy())))
     with PartitionWriter(survivors_uri(work, partition), _SURVIVORS) as writer:
         for shard, chosen in split((address >> ROW_BITS).astype(np.int64)):
             table = {"row": address[chosen] & ROW_MASK, "unit": unit[chosen], "survivor": doc_ids.take(pa.array(chosen))}

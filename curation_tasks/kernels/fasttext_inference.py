@@ -11,7 +11,7 @@ Where the time goes, and what is done about it:
 - A pruned model knows few of its buckets. Whether it does is a bit of a table that fits the cache, and the answer, which no
   processor can foretell, moves the end of a list instead of deciding a branch.
 - Rows are added only when many features are there, in a loop of its own that the compiler turns into vector instructions.
-- Hierarchical softmax is walked best branch first bounded by the best label so far, as fastText does.
+- Of hierarchical softmax, branches worse than the best labels so far are given up, as fastText does.
 
 Unlike fastText, which reads one line and stops at a word ``</s>``, white space is white space here, line breaks included,
 and the words ``</s>`` and ``__label__…`` are left out: a text cannot hide its rest or name its own label.

@@ -111,14 +111,15 @@ def count_grams(
         bits: Scratch, at least one number for a word, and 16.
         counts: The row of the matrix.
     """
-    candidates = words
-    for word in range(words):
-        positions[word], gram_hashes[word] = word, hashes[word]
+    candidates = max(words - 1, 0)
+    for word in range(candidates):
+        positions[word], gram_hashes[word] = word, chained(hashes[word], hashes[word + 1])
     for n in range(2, min(longest, words) + 1):
         while candidates > 0 and positions[candidates - 1] + n > words:
             candidates -= 1
-        for k in range(candidates):
-            gram_hashes[k] = chained(gram_hashes[k], hashes[positions[k] + n - 1])
+        if n > 2:
+            for k in range(candidates):
+                gram_hashes[k] = chained(gram_hashes[k], hashes[positions[k] + n - 1])
         if n <= _LONGEST_TOP:
             candidates = _that_may_repeat(candidates, positions, gram_hashes, bits)
         size = 8

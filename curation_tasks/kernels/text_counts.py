@@ -2,7 +2,7 @@
 
 Each text is copied into a padded buffer, so that nothing below needs to look for the end of the Arrow buffer, and mapped
 to bitmaps (``bitmaps``). The groups of counts are taken from those, one after the other, while the text is in the cache.
-Memory: about ten times the longest text where words are of ordinary length, at most 27 times.
+Memory: ten times the longest text where words are of ordinary length; 35 times at most, when every word is one letter.
 """
 
 from __future__ import annotations

@@ -149,12 +149,16 @@ def _words_between_spaces(size, bitmaps, starts, ends, counts):
             words += 1
             begins &= begins - _ONE
         others = stops & ~plain
+        earlier, all_stops = finished, stops
         while stops:
             ends[finished] = base + lowest(stops)
-            if others & stops & (~stops + _ONE):
-                other_characters += character_at(bitmaps, np.int64(ends[finished])) - character_at(bitmaps, np.int64(starts[finished]))
             finished += 1
             stops &= stops - _ONE
+        while others:
+            bit = others & (~others + _ONE)
+            word = earlier + ones(all_stops & (bit - _ONE))
+            other_characters += character_at(bitmaps, np.int64(ends[word])) - character_at(bitmaps, np.int64(starts[word]))
+            others ^= bit
     counts[_LETTER_WORDS], counts[_PLAIN_WORDS], counts[_CAPITAL_WORDS] = letter_words, plain_words, capital_words
     return words, other_characters
 

@@ -70,7 +70,7 @@ def _compared(root: str, pipeline: str, snapshot: str, manifest: Manifest) -> di
 
 
 def _unsupported(manifest: Manifest, indexes: list[str]) -> int:
-    """Documents in a stage's ledger whose survivor no index lists."""
+    """Documents in a stage's ledger, and spans cut from others, whose survivor no index lists."""
     total = 0
     for survivors in _survivors(manifest):
         hashes, counts = np.unique(survivors, return_counts=True)
@@ -85,11 +85,13 @@ def _unsupported(manifest: Manifest, indexes: list[str]) -> int:
 
 
 def _survivors(manifest: Manifest) -> Iterator[np.ndarray]:
-    """Hashes of the survivors in a stage's ledger, so many at a time that they fit the memory."""
+    """Hashes of the survivors in a stage's ledger and list of cuts, so many at a time that they fit the memory."""
     pending: list[np.ndarray] = []
-    for ledger in read_list(manifest, "ledger"):
-        for table in _tables(f"{manifest.folder}/{ledger['path']}", ["evidence"]):
-            survivors = pc.struct_field(table["evidence"], "survivor")
+    files = [(file["path"], "evidence") for file in read_list(manifest, "ledger")]
+    files += [(file["path"], "survivor") for file in read_list(manifest, "cuts")]
+    for path, column in files:
+        for table in _tables(f"{manifest.folder}/{path}", [column]):
+            survivors = pc.struct_field(table[column], "survivor") if column == "evidence" else table[column]
             pending.append(ties(survivors.filter(survivors.is_valid())))
             if sum(map(len, pending)) >= _SURVIVORS:
                 yield np.concatenate(pending)

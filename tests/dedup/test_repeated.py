@@ -1,5 +1,6 @@
 """Repeated sentences and paragraphs: what one pass over the documents in the order of rank cuts, however the work is done."""
 
+import dataclasses
 import itertools
 import tempfile
 from pathlib import Path
@@ -12,10 +13,13 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation_tasks.context import EarlierIndex
+from curation_tasks.dedup import key_index
 from curation_tasks.dedup import repeated as module
 from curation_tasks.dedup.catalog import PARTS, ParagraphsParameters, SentencesParameters
 from curation_tasks.dedup.repeated import paragraphs, sentences
 from curation_tasks.dedup.rounds import cut_by
+from curation_tasks.errors import ConfigError
 from curation_tasks.kernels import text_units
 
 PIECES = ["Alpha one. ", "Beta two! ", "Gamma three. ", "ALPHA  one.\n", "Delta 4. ", "Epsilon five.\n", "\n", "x. "]
@@ -174,6 +178,46 @@ def test_verdicts_of_groups(rows):
         assert cut[at] == any(not rejected[k] or address[k] == address[at] for k in earlier)
         kept = [k for k in range(len(rows)) if group[k] == group[at] and not rejected[k]]
         assert keeper[at] == (kept[0] if kept else len(rows))
+
+
+@settings(max_examples=30)
+@given(
+    snapshots=st.lists(SHARDS, min_size=2, max_size=3), span=st.sampled_from([0, 1, 2]), least=st.sampled_from([0, 12]),
+    memory=st.sampled_from([2**30, 4000]), partition_rows=st.sampled_from([2, 10**6]),
+)  # fmt: skip
+def test_snapshot_after_snapshot_cuts_what_one_pass_over_all_cuts(
+    make_dataset, make_context, snapshots, span, least, memory, partition_rows
+):
+    options = {"min_document_characters": least, "min_characters": 3}
+    parameters = SentencesParameters(span=span, **options) if span else ParagraphsParameters(**options)
+    everything = [shard for shards in snapshots for shard in shards]
+    rejected, cuts = oracle(everything, parameters)
+    found, earlier, first = ({}, []), [], 0
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_index, "_PARTITION_ROWS", partition_rows)
+        for number, shards in enumerate(snapshots):
+            place = Path(folder) / str(number)
+            ids = [[f"doc-{first + shard}-{row}" for row in range(len(texts))] for shard, texts in enumerate(shards)]
+            dataset = make_dataset(place, shards, 2, {"doc_id": ("string", ids)})
+            context = make_context(place / "work", memory_per_task=memory)
+            context = dataclasses.replace(context, index=str(place / "index"), earlier=tuple(earlier))
+            decisions = decide(dataset, parameters, context)
+            gone, cut = read(decisions)
+            found[0].update({(first + shard, row): value for (shard, row), value in gone.items()})
+            found[1].extend((first + shard, *rest) for shard, *rest in cut)
+            earlier.append(EarlierIndex(str(number), context.index, decisions.index["digest"]))
+            first += len(shards)
+    assert found == (rejected, cuts)
+
+
+def test_an_index_of_other_units_is_refused(make_dataset, make_context, tmp_path):
+    context = dataclasses.replace(make_context(tmp_path / "work"), index=str(tmp_path / "index"))
+    decisions = decide(make_dataset(tmp_path, [["a b c"]]), SentencesParameters(span=2), context)
+    earlier = (EarlierIndex("first", context.index, decisions.index["digest"]),)
+    with pytest.raises(ConfigError, match="span: 2 there, 3 here"):
+        decide(
+            make_dataset(tmp_path / "2", [["a"]]), SentencesParameters(), dataclasses.replace(make_context(tmp_path / "3"), earlier=earlier)
+        )
 
 
 @pytest.mark.parametrize("name", ["dedup.sentences", "dedup.paragraphs"])

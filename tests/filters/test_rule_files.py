@@ -1,8 +1,11 @@
 """Files of rules: mistakes are named with file and line."""
 
+from pathlib import Path
+
 import pytest
 
 from curation_tasks.errors import ConfigError
+from curation_tasks.filters import rule_files
 from curation_tasks.filters.rule_files import load_rules, load_shipped, shipped_rule_sets
 
 
@@ -89,3 +92,8 @@ def test_a_rule_set_may_only_record(tmp_path):
     path.write_text("signals: [word_entrpy]")
     with pytest.raises(ConfigError, match="did you mean 'word_entropy'"):
         load_rules(path)
+
+
+def test_the_readme_of_the_room_names_every_rule_set():
+    text = Path(rule_files.__file__).with_name("README.md").read_text("utf-8")
+    assert [name for name in shipped_rule_sets() if f"`{name}`" not in text] == []

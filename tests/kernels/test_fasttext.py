@@ -1,6 +1,7 @@
 """The kernel says what fastText says, of any text and with models of all kinds."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_no_text_depends_on_its_neighbours(rows, cut):
         found = predict(model, *buffers(part), k=3)
         np.testing.assert_array_equal(found.labels, whole.labels[place])
         np.testing.assert_array_equal(found.scores, whole.scores[place])
+
+
+def test_threads_share_a_model(fasttext_models):
+    load_model.cache_clear()
+    rows = [text for _, text in labelled_texts(300, seed=4)]
+
+    def labels(part: int) -> list[int]:
+        model = load_model(str(fasttext_models / "pruned.ftz"))
+        return predict(model, *buffers(rows[part::4])).labels[:, 0].tolist()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(labels, range(4)))
+    assert found == [labels(part) for part in range(4)]
 
 
 def test_scores_of_one_label(fasttext_models):
