@@ -34,7 +34,7 @@ quickstart: .venv/.synced ## Run the quickstart pipeline as an Airflow DAG, here
 	@$(PYTHON) -m curation_airflow.run_once quickstart --pipelines dags/pipelines
 
 test: .venv/.synced-dev ## All tests that need no service.
-	$(PYTHON) -m pytest -m "not service and not gpu" -q
+	$(PYTHON) -m pytest -m "not service and not gpu and not cluster" -q
 	$(UV) run --no-sync lint-imports
 	$(UV) run --no-sync ruff check
 	$(UV) run --no-sync ruff format --check

@@ -51,7 +51,7 @@ class Manifest:
     Attributes:
         uri: Where the manifest lies; not part of it.
         content: ``pipeline, snapshot, stage, kind, schema, counts, reasons, counters, shards, ledger, quarantine, index``.
-        lineage: ``key, fingerprint, parents, files, earlier``.
+        lineage: ``key, fingerprint, parents, files, earlier, cuts``.
         execution: Times, versions, hosts, memory, samples.
     """
 

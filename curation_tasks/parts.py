@@ -170,12 +170,17 @@ class OperationPart(Part):
     keeps the number and order of rows, adds exactly the declared columns, rewrites no other than the declared ones,
     and rejects through ``curation_tasks.schema.reject`` with the declared reasons.
 
+    An operation that splits or joins documents says so by ``rows``: it repeats or drops whole rows, gives the new ones identities of
+    their own, and the runner counts the difference.
+
     Attributes:
         reads: Columns that must be there.
         adds: Columns that it adds, with their types.
         rewrites: Columns whose values it may change.
         rejects: Reasons that it may give.
         thresholds: Reason → (signal column, bound), for plots of a signal with its threshold. May depend on the parameters.
+        rows: ``kept``; ``split``: a row may become several; ``joined``: neighbours with the same value of ``group_by`` may become one.
+        group_by: For ``joined``: the column. All neighbours come in one batch, however the shard was written.
         judge: How its rejections follow from the columns that it adds; None when they do not.
         engine_exact: True when every engine gives the same bits, so that the engine does not enter the key.
     """
@@ -187,6 +192,8 @@ class OperationPart(Part):
     rewrites: Names = ()
     rejects: Names = ()
     thresholds: Mapping[str, tuple[str, float]] | Callable[[Any], Mapping[str, tuple[str, float]]] = field(default_factory=dict)
+    rows: Literal["kept", "split", "joined"] = "kept"
+    group_by: str = ""
     judge: Judge | None = None
     engine_exact: bool = True
 

@@ -488,6 +488,7 @@ def pipeline_json_schema(catalog: Catalog | None = None) -> dict[str, Any]:
         "items": {"anyOf": forms},
         "description": "A chain of operations: one read, one write.",
     }
+    stage["properties"]["against"] = {"anyOf": [{"type": "string"}, stage["properties"]["against"]]}
     stage["properties"]["resources"] = {"anyOf": [{"$ref": "#/$defs/Resources"}, {"enum": ["cpu", "cpu-large", "gpu"]}]}
     for name in ("compact", "publish"):
         stage["properties"][name] = {"anyOf": [{"$ref": f"#/$defs/{name.capitalize()}"}, {"type": "null"}]}

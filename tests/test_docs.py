@@ -11,7 +11,7 @@ from curation_tasks.cli.application import application
 from curation_tasks.plan import plan
 from curation_tasks.spec import parse_pipeline
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "dags/README.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "dags/README.md", "k8s/README.md"]
 
 
 @pytest.fixture(params=DOCUMENTS)
@@ -55,3 +55,19 @@ def test_the_changelog_names_every_part_and_dependency(request):
         name = re.split(r"[\[<>=; ]", requirement)[0]
         short = name.removesuffix("-cu13").removeprefix("apache-airflow-providers")
         assert short in text.replace("ruamel.yaml", "ruamel-yaml"), name
+
+
+def test_the_builder_of_contributing_builds(request, tmp_path):
+    text = (request.config.rootpath / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict = {}
+    exec(compile(code, "CONTRIBUTING.md", "exec"), names)
+    letter = "From ann Sat Mar  1 00:00:00 2025\nMessage-ID: <{0}@x>\nSubject: Letter {0}\n\n{1}\n\n"
+    (tmp_path / "2025-03.mbox").write_text(letter.format(1, "> What do you think?\nI agree.") + letter.format(2, "> What do you think?"))
+    part = names["LETTERS"]
+    parameters = part.parameters(base=str(tmp_path))
+    [unit] = part.load_units()(parameters, "2025-03")
+    rows = [row for batch in part.load()(unit, parameters, None) for row in batch.to_pylist()]
+    assert [(row["native_id"], row["subject"], row["text"] if row["reject_reason"] is None else row["reject_reason"]) for row in rows] == [
+        ("<1@x>", "Letter 1", "I agree."), ("<2@x>", "Letter 2", "only_quotes"),
+    ]  # fmt: skip

@@ -96,3 +96,6 @@ def test_the_committed_json_schema_is_current_and_accepts_the_pipelines(request)
         document = plain(read_yaml(file.read_text(encoding="utf-8"), file.name))
         assert not list(validator.iter_errors(document)), file.name
         assert list(validator.iter_errors(document | {"stages": [{"id": "x", "sourc": "jsonl"}]}))
+    for against, keep in (("earlier", "longest"), (["earlier", "books"], {"policy": "score", "column": "quality"})):
+        stage = {"id": "x", "reduction": "dedup.exact", "against": against, "parameters": {"keep": keep}}
+        assert not list(validator.iter_errors(document | {"stages": [stage]}))

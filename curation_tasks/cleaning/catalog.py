@@ -15,6 +15,7 @@ from curation_tasks.cleaning.parameters import (
     UnicodeParameters,
     UrlsParameters,
 )
+from curation_tasks.cleaning.segment_parameters import JoinParameters, SplitParameters
 from curation_tasks.parts import OperationPart
 
 PARTS = (
@@ -44,6 +45,18 @@ PARTS = (
         implementation="curation_tasks.cleaning.quotes:enclosing_quotes",
         rewrites=("text",),
         example={"pairs": ['""', "\u201c\u201d"]},
+    ),
+    OperationPart(
+        name="cleaning.join",
+        summary="Segments of the same document become one again",
+        parameters=JoinParameters,
+        implementation="curation_tasks.cleaning.segments:join",
+        reads=("text", "segment_of"),
+        rewrites=("doc_id", "text"),
+        adds={"segment": "int64"},
+        rows="joined",
+        group_by="segment_of",
+        example={"max_length": 5000},
     ),
     OperationPart(
         name="cleaning.line_patterns",
@@ -107,6 +120,16 @@ PARTS = (
         rewrites=("text",),
         rejects=lambda parameters: ["slice.marker_missing"] if parameters.missing == "reject" else [],
         example={"left": "the", "right": -1, "missing": "reject"},
+    ),
+    OperationPart(
+        name="cleaning.split",
+        summary="Pieces of text between separators become documents of their own",
+        parameters=SplitParameters,
+        implementation="curation_tasks.cleaning.segments:split",
+        reads=("text", "doc_id"),
+        rewrites=("doc_id", "text"),
+        adds={"segment": "int64", "segment_of": "string"},
+        rows="split",
     ),
     OperationPart(
         name="cleaning.unicode",

@@ -27,6 +27,7 @@ from curation_tasks.cli import (
     stage,
     status,
     train_classifier,
+    unindex,
     verify,
     warm,
 )
@@ -44,7 +45,7 @@ application = typer.Typer(
 
 for _module in (
     run, plan, preview, rejudge, stage, operations, show, verify, explain, lineage, status, housekeep, snapshots, report, train_classifier,
-    character_histogram, signals, init, warm,
+    character_histogram, unindex, signals, warm, init,
 ):  # fmt: skip
     _module.register(application)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 DaskCluster = new_class("DaskCluster", "kubernetes.dask.org/v1", asyncio=False)
 _POLL_SECONDS = 1.0
+_OPENED = itertools.count()
 _CLOSE_SECONDS = 60
 #: Distributions whose versions must agree: what is pickled by one is read by the other.
 _VERSIONED = ("curation-tasks", "dask", "distributed", "numba", "numpy", "pandas", "pyarrow", "cloudpickle", "python")
@@ -62,8 +64,10 @@ def open_kubernetes_cluster(settings: ClusterSettings) -> Iterator[Client]:
 
 def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[Any, KubeCluster]:
     """The cluster and a connection to its scheduler. What the operator does not act on is made once more under another name."""
-    for attempt in (1, 2):
-        named = deployment if attempt == 1 else dataclasses.replace(deployment, name=f"{deployment.name}-{attempt}")
+    # A stage has one cluster, which bears the name that Airflow links to; a process that runs several stages has more.
+    earlier = next(_OPENED)
+    for attempt, suffix in enumerate((f"-{earlier}" if earlier else "", f"-{earlier}-again"), start=1):
+        named = dataclasses.replace(deployment, name=f"{deployment.name}{suffix}")
         made = _create(named, cluster_object(named, settings.purpose_of, threads=settings.threads))
         try:
             if _acted_on(made, named):
@@ -149,17 +153,18 @@ def _wait_for_worker(made: Any, client: Client, deployment: KubernetesSettings, 
 
 def _give_up_when_due(made: Any, component: str, what: str, deadline: float) -> None:
     """Raises when waiting cannot help, or was long enough."""
-    missing = _obstacle(made, component)
+    missing = _obstacle(made, component, [])
     late = time.monotonic() > deadline
     if missing.hopeless or late:
+        # Only now: in a large namespace there are thousands of events.
+        missing = _obstacle(made, component, [event.raw for event in kr8s.get("events", namespace=made.namespace)])
         kind = ConfigError if missing.permanent else TransientError
         waited = " in time" if late else ""
         raise kind(f"no Dask cluster: {what}{waited}; {missing.what}", where=f"DaskCluster {made.name}", remedy=missing.remedy)
 
 
-def _obstacle(made: Any, component: str) -> Obstacle:
+def _obstacle(made: Any, component: str, events: Sequence[Mapping[str, Any]]) -> Obstacle:
     deployments, pods = _parts(made, component)
-    events = [event.raw for event in kr8s.get("events", namespace=made.namespace)] if pods else []
     return obstacle(made.raw, deployments, pods, events)
 
 

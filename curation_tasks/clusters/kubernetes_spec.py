@@ -49,7 +49,7 @@ class KubernetesSettings:
         pool: Which spec the workers have.
         workers: Fewest and most; equal when the number is fixed.
         memory: Bytes per worker; None: as its spec says.
-        threads: Tasks of a worker at once; None: its spec's ``requests.cpu``.
+        threads: Tasks of a worker at once, and its CPUs; None: as its spec's ``requests.cpu`` says.
         gpus: Per worker; 0: as its spec says.
         templates: Folder of the specs.
         storage_secret: Secret with the storage's credentials.
@@ -176,6 +176,8 @@ def _scheduler_spec(settings: KubernetesSettings, ports: list[tuple[str, int]]) 
 def _worker_spec(settings: KubernetesSettings, *, threads: bool) -> dict[str, Any]:
     spec, container = _pod_spec(settings, settings.pool, "worker")
     resources = container.setdefault("resources", {})
+    if settings.threads:
+        resources.setdefault("requests", {})["cpu"] = str(settings.threads)
     for kind in ("requests", "limits"):
         amounts = resources.setdefault(kind, {})
         amounts |= {"memory": str(settings.memory)} if settings.memory else {}

@@ -20,6 +20,9 @@ _CONFIGURATION = {
     # A worker that dies three times with one unit will die a fourth time.
     "distributed.scheduler.allowed-failures": 2,
     "distributed.worker.memory.terminate": 0.95,
+    # Dask's profiler asks for the frames of all threads a hundred times a second. Before CPython 3.11.8 a collection of garbage
+    # within that call deadlocks the process for good (python/cpython#106883): seen once in some hundred stages here.
+    "distributed.worker.profile.enabled": False,
     "distributed.comm.timeouts.connect": "60s",
     "distributed.dashboard.link": "http://127.0.0.1:{port}/status",
     # A failed unit is reported by the stage, once; Dask would print its traceback as well.

@@ -23,7 +23,7 @@ from curation_tasks.dedup.buckets import read_edges, read_partition
 from curation_tasks.dedup.partitions import PartitionWriter, partition_of, split
 from curation_tasks.dedup.placement import Placement, nodes_at, positions
 from curation_tasks.kernels.shingles import mixed
-from curation_tasks.kernels.survivors import components, settle
+from curation_tasks.kernels.union_find import components, settle
 
 #: Parents and sizes of all documents, and what finding and ordering the components takes.
 UNION_BYTES = 40

@@ -19,7 +19,7 @@ SHARD_TEXT_BYTES = 192 * 2**20
 #: Files that a shuffle is written to, at most.
 MOST_MAPPERS = 512
 #: Bytes a second and core: hashing texts, splitting and comparing units, reading Parquet.
-_HASHED, _UNITS, _READ = 1.5e9, 35e6, 280e6
+_HASHED, _UNITS, _READ = 1.5e9, 20e6, 280e6
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ class FuzzyParameters(Near):
     )
     error: float = Field(0.001, gt=0, lt=0.5, description="For two_stage: probability of a wrong verdict by a sketch, at the threshold.")
     report_pairs: bool = Field(
-        False, description="For evaluation: list all similar pairs of small buckets in `pairs.parquet` of the stage."
+        False,
+        description="For evaluation: list similar pairs of small buckets in the stage's `pairs.parquet`, clusters in `clusters.parquet`.",
     )
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation_tasks.context import EarlierIndex
-from curation_tasks.dedup.index import Index, read_index
+from curation_tasks.dedup.index import read_index, require_comparable
 from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, partition_of, split
 from curation_tasks.dedup.placement import Placement, found_in
 from curation_tasks.dedup.rank import ROW_BITS
@@ -32,7 +32,7 @@ from curation_tasks.dedup.signatures import (
     signature_schema,
     signature_writer,
 )
-from curation_tasks.errors import ConfigError, InputError
+from curation_tasks.errors import InputError
 from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
 from curation_tasks.storage.shard import CanonicalHash, one_batch
 
@@ -85,7 +85,7 @@ def open_indexes(
     base = shards
     for order, given in enumerate(earlier):
         index = read_index(given.uri)
-        _require_comparable(index, given, scheme)
+        require_comparable(index, given.snapshot, scheme.identity())
         if index.digest != given.digest:
             raise InputError(
                 f"the index of {given.snapshot} changed since this run was resolved",
@@ -109,19 +109,6 @@ def open_indexes(
         paths = {kind: tuple(file["path"] for file in files[kind]) for kind in ("bands", "fingerprints")}
         parts.append(IndexPart(given.snapshot, given.uri, order, first, **paths))
     return parts, more
-
-
-def _require_comparable(index: Index, given: EarlierIndex, scheme: Scheme) -> None:
-    wanted = scheme.identity()
-    different = {name for name in {*wanted, *index.parameters} if wanted.get(name) != index.parameters.get(name)}
-    if different:
-        shown = "; ".join(f"{name}: {index.parameters.get(name)} there, {wanted.get(name)} here" for name in sorted(different))
-        raise ConfigError(
-            f"the index of {given.snapshot} was made with other parameters ({shown})",
-            where=given.uri,
-            expected="the same normalisation, shingles, sketch and bands",
-            remedy="set these parameters as they were, or run the earlier snapshots again with the new ones",
-        )
 
 
 def find_erased(mapper: Mapping[str, Any], work: str, erased: Sequence[str]) -> dict[str, Any]:
@@ -196,7 +183,8 @@ def write_documents(mapper: Mapping[str, Any], work: str, scheme: Scheme, index:
             kept = table.filter(pa.array(~found_in(table["node"].to_numpy(), removed)))
             if len(kept):
                 writer.write_table(kept, row_group_size=len(kept))
-                digest.update(one_batch(kept))
+                place = kept.schema.get_field_index("sketch")
+                digest.update(one_batch(kept.set_column(place, "sketch", kept["sketch"].cast(pa.binary()))))
                 rows += len(kept)
     shards = [shard["rows"] for shard in mapper["shards"]]
     return {

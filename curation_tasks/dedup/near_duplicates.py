@@ -1,16 +1,20 @@
 """Near-duplicates: the steps that ``dedup.fuzzy`` and ``dedup.simhash`` share, each a map over the cluster joined by files.
 
-| step | makes | module |
-|---|---|---|
-| signatures | sketch, band hashes, fingerprint and rank of each document | signatures |
-| identical | documents of equal shingles become one node | buckets |
-| bands, edges | buckets of equal band hashes, a slice of the bands at a time, as stars | buckets |
-| components | which documents may meet, packed into tasks | components |
-| rows, compare | what is compared, and its edges, kept, removed and open documents | comparison |
-| texts, exact | pairs that sketches cannot decide | verification |
-| decide | which documents stay | verification |
-| follow, name, decisions | decisions by shard | outcomes |
-| index | what a later snapshot needs | index_files |
+| step | makes | module | bytes of a task |
+|---|---|---|---|
+| signatures | sketch, band hashes, fingerprint and rank of each document | signatures | 30 × longest row group of text, run |
+| identical | documents of equal shingles become one node | buckets | 112 × rows of a partition |
+| bands, edges | buckets of equal band hashes as stars, a slice of the bands at a time | buckets | run; 48 × rows of a partition |
+| components | which documents may meet, packed into tasks | components | 40 × documents, or × rows of a partition |
+| rows, compare | what is compared, and its edges: kept, removed and open documents | rows, comparison | run; 380 × component_rows, edges |
+| texts, exact | pairs that sketches cannot decide | verification | run; 40 × shingles of a chunk |
+| decide | which documents stay | verification | 60 × documents of the component, 40 × edges |
+| follow, name, decisions | decisions by shard | outcomes | 40 × removed documents of a mapper |
+| index | what a later snapshot needs | index_files | 48 × 8 million |
+
+Of the memory M of a task a partition gets M ÷ 4, a run that is gathered before it is written M ÷ 8, component_rows
+M ÷ 3 ÷ 380, a chunk M ÷ 4. All files are Parquet. A slice of s bands of n documents takes 16·n·s bytes until its stars are
+written; what stays until the stage commits is about 510 bytes a document, and 490 for each that shares a bucket.
 
 The result is a function of the documents, their ranks and the parameters: not of partitions, tasks, windows, workers, or
 what was killed and run again.
@@ -26,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from curation_tasks.context import ReductionContext
-from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, signatures, verification
+from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, rows, signatures, verification
 from curation_tasks.dedup.index import Index, read_index, write_index
 from curation_tasks.dedup.placement import Placement, own_mappers
 from curation_tasks.dedup.rank import check_keep
@@ -118,7 +122,7 @@ class _Run:
         layout, context = self.layout, self.context
         run, work, scheme, placement = self.map, self.work, self.scheme, self.placement
         run_bytes, groups = layout["run_bytes"], layout["fingerprint_partitions"]
-        signed = run("signatures", signatures.write_signatures, self.own, work, scheme, groups, run_bytes)
+        signed = run("signatures", signatures.write_signatures, self.own, work, scheme, groups, run_bytes, context.engine)
         twins = run("identical", buckets.group_identical, list(range(groups)), work, placement, groups, self.indexed)
         edges = self._edges()
         labelled = components.find_components(run, work, edges, placement, layout["component_rows"], layout["label_partitions"])
@@ -165,8 +169,8 @@ class _Run:
         """
         sizes = [task for result in labelled for task in result["tasks"]]
         bases = np.cumsum([0, *(len(result["tasks"]) for result in labelled)])[:-1].tolist()
-        slots = comparison.Slots(bases, sizes, self._cuts(sizes, bases))
-        self.map("rows", comparison.write_rows, self.mappers, self.work, self.scheme, slots, self.layout["run_bytes"])
+        slots = rows.Slots(bases, sizes, self._cuts(sizes, bases))
+        self.map("rows", rows.write_rows, self.mappers, self.work, self.scheme, slots, self.layout["run_bytes"])
         first = slots.first_slots().tolist()
         return [{"task": task, "slots": list(range(first[task], first[task + 1])), "rows": size["rows"]} for task, size in enumerate(sizes)]
 
@@ -214,7 +218,7 @@ class _Run:
         return results, crossed
 
     def _window(self, task: Mapping[str, Any], window: int) -> dict[str, Any]:
-        bounds = comparison.window_bounds(task["rows"], len(task["slots"])).tolist()
+        bounds = rows.window_bounds(task["rows"], len(task["slots"])).tolist()
         return {
             "slot": task["slots"][window], "first": bounds[window], "earlier": task["slots"][:window], "firsts": bounds[:window],
         }  # fmt: skip
@@ -223,9 +227,9 @@ class _Run:
         large = [task for task, size in enumerate(sizes) if size["windows"] > 1]
         if not large:
             return {}
-        self.map("ranks", comparison.write_ranks, self.mappers, self.work, bases, large)
+        self.map("ranks", rows.write_ranks, self.mappers, self.work, bases, large)
         items = [{"task": task, "windows": sizes[task]["windows"]} for task in large]
-        found = self.map("cuts", comparison.cut_ranks, items, self.work, len(self.mappers))
+        found = self.map("cuts", rows.cut_ranks, items, self.work, len(self.mappers))
         return {task: result["cuts"] for task, result in zip(large, found, strict=True)}
 
     def _verify(

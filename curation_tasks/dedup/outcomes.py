@@ -31,6 +31,7 @@ _NAMED = pa.schema(
 _DECISIONS = pa.schema(
     [("row", pa.int64()), ("reason", pa.string()), *((name, arrow_type(kind)) for name, kind in EVIDENCE_FIELDS.items())]
 )
+_CLUSTERS = pa.schema([("doc_id", pa.string()), ("cluster", pa.string())])
 _PAIRS = pa.schema([("a", pa.string()), ("b", pa.string()), ("similarity", pa.float64()), ("similarity_kind", pa.string())])
 _ROW_GROUP = 65_536
 #: For evaluation: pairs of larger groups of identical documents are not listed.
@@ -128,29 +129,41 @@ def _write_shard(uri: str, table: pa.Table, reason: str) -> str:
 def list_pairs(
     item: int, work: str, scheme: Scheme, placement: Placement, tasks: Sequence[Mapping[str, Any]], twin_partitions: int, folder: str
 ) -> dict[str, Any]:
-    """For evaluation: all similar pairs of buckets of at most 1,000 documents, twins included, as one file ``pairs.parquet``.
-
-    Everything is held at once: not for production.
+    """For evaluation: all similar pairs of small buckets as ``pairs.parquet``, and of clusters all documents, also those that
+    stay, as ``clusters.parquet``; twins included. Everything is held at once: not for production.
     """
     twins = pa.concat_tables([read_twins(work, mapper, twin_partitions, "node") for mapper in range(placement.own)])
     groups: dict[int, list[int]] = {}
-    for first, node in zip(twins["first"].to_pylist(), twins["node"].to_pylist(), strict=True):
+    clusters: dict[int, int] = {}
+    for first, node, tie in zip(*(twins[name].to_pylist() for name in ("first", "node", "tie")), strict=True):
         groups.setdefault(first, [first]).append(node)
-    found = [(*pair, 1.0, EXACT) for group in groups.values() if len(group) <= _LISTED_GROUP for pair in combinations(group, 2)]
+        clusters[first] = tie
+    pairs = [(*pair, 1.0, EXACT) for group in groups.values() if len(group) <= _LISTED_GROUP for pair in combinations(group, 2)]
     for task in tasks:
         nodes = task_nodes(work, task["slots"])
         edges, similarity, kind = read_verified(work, task["slots"], task["chunks"], scheme)
         for edge in np.flatnonzero(is_similar(edges, similarity, kind, scheme)):
             left, right = int(nodes[edges.later[edge]]), int(nodes[edges.earlier[edge]])
             value = (float(similarity[edge]), int(kind[edge]))
-            found += [(a, b, *value) for a in groups.get(left, [left]) for b in groups.get(right, [right])]
-    wanted = np.unique(np.array([node for pair in found for node in pair[:2]], np.uint64))
-    names = pa.chunked_array(
-        [chunk for mapper in placement.mappers for chunk in _doc_ids(work, mapper, wanted).chunks], pa.string()
-    ).to_pylist()
-    by_node = dict(zip(wanted.tolist(), names, strict=True))
-    rows = sorted((*sorted((by_node[a], by_node[b])), similarity, KINDS[kind]) for a, b, similarity, kind in found)
-    columns = list(zip(*rows, strict=True)) or [[], [], [], []]
-    with open_output(f"{folder}/pairs.parquet") as file:
-        pq.write_table(pa.table([pa.array(column, field.type) for column, field in zip(columns, _PAIRS, strict=True)], schema=_PAIRS), file)
-    return {"pairs": len(rows)}
+            pairs += [(a, b, *value) for a in groups.get(left, [left]) for b in groups.get(right, [right])]
+        for mapper in range(len(placement.mappers)):
+            told = read_partition(outcomes_uri(work, task["task"]), mapper)
+            clusters |= dict(zip(told["node"].to_pylist(), told["cluster"].to_pylist(), strict=True))
+    clusters |= {node: clusters[first] for first, group in groups.items() for node in group}
+    names = _all_doc_ids(work, placement, {*clusters, *(node for pair in pairs for node in pair[:2])})
+    listed = sorted((*sorted((names[a], names[b])), similarity, KINDS[kind]) for a, b, similarity, kind in pairs)
+    _write_rows(f"{folder}/pairs.parquet", listed, _PAIRS)
+    _write_rows(f"{folder}/clusters.parquet", sorted((names[node], f"{tie:016x}") for node, tie in clusters.items()), _CLUSTERS)
+    return {"pairs": len(listed)}
+
+
+def _all_doc_ids(work: str, placement: Placement, nodes: set[int]) -> dict[int, str]:
+    wanted = np.array(sorted(nodes), np.uint64)
+    chunks = [chunk for mapper in placement.mappers for chunk in _doc_ids(work, mapper, wanted).chunks]
+    return dict(zip(wanted.tolist(), pa.chunked_array(chunks, pa.string()).to_pylist(), strict=True))
+
+
+def _write_rows(uri: str, rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> None:
+    columns = list(zip(*rows, strict=True)) or [[]] * len(schema)
+    with open_output(uri) as file:
+        pq.write_table(pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema), file)

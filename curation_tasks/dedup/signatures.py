@@ -55,7 +55,12 @@ class Scheme:
     threshold: float
     list_pairs: bool = False
 
-    def signatures(self, texts: pa.Array) -> Sketches:
+    def signatures(self, texts: pa.Array, engine: str = "cpu") -> Sketches:
+        """Of a batch of texts; every engine gives the same bits."""
+        if engine == "gpu" and self.method == "sketch":
+            from curation_tasks.kernels.sketch_cuda import sketches_on_gpu  # needs a GPU
+
+            return sketches_on_gpu(texts, self.shingling, self.size, self.bands, self.rows)
         if self.method == "simhash":
             return simhashes(texts, self.shingling, self.bands, self.rows)
         return sketches(texts, self.shingling, self.size, self.bands, self.rows)
@@ -103,7 +108,7 @@ def fingerprints_uri(work: str, mapper: int) -> str:
     return f"{work}/fingerprints/{mapper:05}.parquet"
 
 
-def write_signatures(mapper: Mapping[str, Any], work: str, scheme: Scheme, partitions: int, run_bytes: int) -> dict[str, Any]:
+def write_signatures(mapper: Mapping[str, Any], work: str, scheme: Scheme, partitions: int, run_bytes: int, engine: str) -> dict[str, Any]:
     """Makes the signatures of a mapper's shards, and its rows of the shuffle by fingerprint.
 
     A text without shingles, a null among them, gets a row in the file and takes part in nothing else.
@@ -117,7 +122,7 @@ def write_signatures(mapper: Mapping[str, Any], work: str, scheme: Scheme, parti
         for shard in mapper["shards"]:
             first_row = 0
             for batch in read_shard(shard["uri"], columns):
-                table = _signatures(batch, shard["ordinal"], first_row, scheme)
+                table = _signatures(batch, shard["ordinal"], first_row, scheme, engine)
                 if len(table):
                     writer.write_table(table, row_group_size=len(table))
                 used = table.select(FINGERPRINTS.names).filter(pa.array(table["shingles"].to_numpy() > 0))
@@ -134,8 +139,8 @@ def write_signatures(mapper: Mapping[str, Any], work: str, scheme: Scheme, parti
     return {"rows": rows, "empty": empty}
 
 
-def _signatures(batch: pa.RecordBatch, shard: int, first_row: int, scheme: Scheme) -> pa.Table:
-    found = scheme.signatures(batch.column(scheme.column))
+def _signatures(batch: pa.RecordBatch, shard: int, first_row: int, scheme: Scheme, engine: str) -> pa.Table:
+    found = scheme.signatures(batch.column(scheme.column), engine)
     nodes = addresses(shard, first_row, len(batch))
     sketch = pa.FixedSizeBinaryArray.from_buffers(pa.binary(scheme.size), len(batch), [None, pa.py_buffer(found.bytes)])
     columns = [nodes, policy_keys(batch, scheme.keep, nodes), ties(batch.column("doc_id")), *found.fingerprints, found.shingles]

@@ -93,6 +93,8 @@ def _runs(
     with storage_errors(uri), open_input(uri) as file:
         try:
             parquet = pq.ParquetFile(file)
+            if column not in parquet.schema_arrow.names:
+                raise InputError(f"there is no column {column!r}", where=uri)
             first = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows

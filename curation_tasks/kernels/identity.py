@@ -76,7 +76,7 @@ def normalize(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
             space, none at either end); none leaves the bytes as they are. The result does not depend on the order in which they are listed.
     """
     if "diacritics" in steps:
-        texts = pc.utf8_normalize(pc.replace_substring_regex(pc.utf8_normalize(texts, form="NFD"), r"\p{Mn}+", ""), form="NFC")
+        texts = _without_marks(texts)
     if "punctuation" in steps:
         texts = pc.replace_substring_regex(texts, r"[\p{P}\p{S}]+", "")
     if "digits" in steps:
@@ -84,6 +84,15 @@ def normalize(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
     if "whitespace" in steps:
         texts = pc.utf8_trim(pc.replace_substring_regex(texts, pattern=_WHITESPACE_RUNS, replacement=" "), characters=" ")
     return pc.utf8_lower(texts) if "lower" in steps else texts
+
+
+def _without_marks(texts: pa.Array) -> pa.Array:
+    """Without combining marks. Text in ASCII has none, and is not looked at."""
+    others = pc.fill_null(pc.invert(pc.string_is_ascii(texts)), False)
+    if not others.true_count:
+        return texts
+    bare = pc.replace_substring_regex(pc.utf8_normalize(texts.filter(others), form="NFD"), r"\p{Mn}+", "")
+    return pc.replace_with_mask(texts, others, pc.utf8_normalize(bare, form="NFC"))
 
 
 def document_ids(path: str, first_ordinal: int, rows: int) -> pa.Array:

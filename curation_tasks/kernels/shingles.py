@@ -14,7 +14,6 @@ A text of fewer units than the width has one shingle over all of them; one witho
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Literal
 
@@ -23,21 +22,15 @@ import pyarrow as pa
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.kernels.machine_words import load64, trailing_zeros
-from curation_tasks.kernels.utf8 import decode, text_buffers, width_of
+from curation_tasks.kernels.normal_form import PADDING, TABLE, ascii_table, character_table, normal_form
+from curation_tasks.kernels.utf8 import text_buffers, width_of
 
 K1, K2, K3 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S29, _S32 = np.uint64(29), np.uint64(32)
 
 CHARACTERS, CHARACTERS_COLLAPSED, WORDS = 0, 1, 2
-_SPACE = np.uint8(32)
 _SPACES, _ONES, _HIGH_BITS = np.uint64(0x2020202020202020), np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _NONE = np.uint64(0)
-#: Bytes behind a normalised text that loops may read: separators.
-PADDING = 16
-_BLOCK = 32
-
-# A code point's entry in a table: its lower case, and whether it separates units.
-_SEPARATES, _CODE = np.uint32(1 << 31), np.uint32(0x1FFFFF)
 
 
 @dataclass(frozen=True)
@@ -68,9 +61,9 @@ class Shingling:
 
     @property
     def table(self) -> np.ndarray:
-        """uint32, shape (0x110000,): see ``_SEPARATES`` and ``_CODE``."""
+        """See ``character_table``."""
         separators = "none" if self.form == CHARACTERS else self.words if self.unit == "words" else "whitespace"
-        return _table(self.lower, separators)
+        return character_table(self.lower, separators)
 
     @property
     def power(self) -> np.uint64:
@@ -86,27 +79,25 @@ class Shingling:
         return self.table, self.form, self.width, self.power, self.mixed_seed
 
 
-@cache
-def _table(lower: bool, separators: str) -> np.ndarray:
-    table = np.arange(0x110000, dtype=np.uint32)
-    for code in range(0x110000):
-        character = chr(code)
-        if lower:
-            # One character becomes two in one case only (U+0130), whose simple lower case is the first of the two.
-            table[code] = ord(character.lower()[0]) if not 0xD800 <= code < 0xE000 else code
-        if separators == "alnum":
-            separates = not (character.isalnum() or character == "_")
-        else:
-            separates = separators == "whitespace" and character.isspace()
-        if separates:
-            table[code] |= _SEPARATES
-    table.flags.writeable = False
-    return table
-
-
-TABLE = 'Array(uint32, 1, "C", readonly=True)'
 #: Signature of what ``Shingling.arguments`` gives.
 SHINGLING = f"{TABLE}, int64, int64, uint64, uint64"
+
+
+def normal_texts(texts: pa.Array, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
+    """Texts as they are compared: in lower case, and separators as spaces.
+
+    Args:
+        texts: string or large_string, shape (rows,); a null is an empty text.
+        shingling: What a text is taken to be.
+
+    Returns:
+        ``(offsets, data)``: int64, shape (rows + 1,), and uint8.
+    """
+    offsets, data = text_buffers(texts)
+    normal = np.empty(2 * int(offsets[-1] - offsets[0]) + PADDING, np.uint8)
+    bounds = np.zeros(len(offsets), np.int64)
+    _normalize(data, offsets, shingling.table, shingling.form, normal, bounds)
+    return bounds, normal[: bounds[-1]]
 
 
 def distinct_shingles(texts: pa.Array, shingling: Shingling) -> tuple[np.ndarray, np.ndarray]:
@@ -145,81 +136,6 @@ def jaccard(offsets: np.ndarray, shingles: np.ndarray, left: np.ndarray, right: 
     found = np.empty(len(left), np.float64)
     _jaccard(offsets, shingles, left.astype(np.int64), right.astype(np.int64), found)
     return found
-
-
-# --- normal form --------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def _put(out, to, code):
-    """Writes a code point as UTF-8.
-
-    Returns:
-        The place behind it.
-    """
-    if code < 0x80:
-        out[to] = code
-        return to + 1
-    if code < 0x800:
-        out[to], out[to + 1] = 0xC0 | (code >> 6), 0x80 | (code & 0x3F)
-        return to + 2
-    if code < 0x10000:
-        out[to], out[to + 1], out[to + 2] = 0xE0 | (code >> 12), 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
-        return to + 3
-    out[to], out[to + 1] = 0xF0 | (code >> 18), 0x80 | ((code >> 12) & 0x3F)
-    out[to + 2], out[to + 3] = 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
-    return to + 4
-
-
-@inlined
-def ascii_table(table):
-    """The entries of ASCII as bytes, separators as spaces."""
-    ascii_bytes = np.empty(128, np.uint8)
-    for code in range(128):
-        ascii_bytes[code] = _SPACE if table[code] & _SEPARATES else np.uint8(table[code] & _CODE)
-    return ascii_bytes
-
-
-@inlined
-def normal_form(data, start, end, table, ascii_bytes, collapse, out):
-    """Writes a text as it is compared: lower case, each separator a space; with ``collapse`` runs of them one, none at the ends.
-
-    ``out`` has room for twice the bytes and ``PADDING``, which is filled with spaces.
-
-    Returns:
-        The length.
-    """
-    at, to = start, 0
-    spaced = True  # a separator that follows is one too many
-    while at < end:
-        byte = data[at]
-        if byte < 128:
-            byte = ascii_bytes[byte]
-            at += 1
-            out[to] = byte
-            if collapse:
-                space = byte == _SPACE
-                to += not (space and spaced)
-                spaced = space
-            else:
-                to += 1
-            continue
-        width = min(width_of(byte), end - at)
-        entry = table[decode(data, at, width, end)]
-        at += width
-        if entry & _SEPARATES:
-            if not (collapse and spaced):
-                out[to] = _SPACE
-                to += 1
-            spaced = True
-        else:
-            to = _put(out, to, np.int64(entry & _CODE))
-            spaced = False
-    if collapse and spaced and to > 0:
-        to -= 1
-    for k in range(PADDING):
-        out[to + k] = _SPACE
-    return to
 
 
 # --- hashes -------------------------------------------------------------------------------------------------------------
@@ -364,6 +280,15 @@ def shingles_of(data, start, end, table, ascii_bytes, form, width, power, seed, 
     if form == WORDS:
         return word_shingles(text, length, width, power, seed, units, shingles)
     return character_shingles(text, length, width, power, seed, shingles)
+
+
+@kernel(f"void({BYTES}, {OFFSETS}, {TABLE}, int64, uint8[::1], int64[::1])")
+def _normalize(data, offsets, table, form, normal, bounds):
+    ascii_bytes = ascii_table(table)
+    to = 0
+    for row in range(offsets.shape[0] - 1):
+        to += normal_form(data, offsets[row], offsets[row + 1], table, ascii_bytes, form == CHARACTERS_COLLAPSED, normal[to:])
+        bounds[row + 1] = to
 
 
 @kernel(f"void({BYTES}, {OFFSETS}, {SHINGLING}, uint64[::1], int64[::1])")

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, kernel
-from curation_tasks.kernels.shingles import K1, PADDING, SHINGLING, Shingling, ascii_table, longest_text, mix, shingles_of
+from curation_tasks.kernels.normal_form import PADDING, ascii_table
+from curation_tasks.kernels.shingles import K1, SHINGLING, Shingling, longest_text, mix, shingles_of
 from curation_tasks.kernels.sketch import Sketches
 from curation_tasks.kernels.utf8 import text_buffers
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from curation_tasks.kernels.compilation import inlined, kernel
 from curation_tasks.kernels.machine_words import population_count
+from curation_tasks.kernels.union_find import link_roots, root_of
 
 UNDECIDED, KEPT, OPEN, REMOVED = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
 
@@ -189,22 +190,6 @@ def decide(
     survivor, edge, cluster = np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.arange(count)
     _decide(decided, edges.later, edges.earlier, edges.listed, similar, by_sketch, survivor, edge, cluster)
     return survivor, edge, cluster
-
-
-def components(left: np.ndarray, right: np.ndarray, parents: np.ndarray) -> None:
-    """Joins the components of edges; may be called again with more edges.
-
-    Args:
-        left: int64, shape (edges,): positions.
-        right: int64, shape (edges,).
-        parents: int64, shape (nodes,): at first 0, 1, 2 …. ``settle`` makes it the smallest position of each component.
-    """
-    _join(left, right, parents)
-
-
-def settle(parents: np.ndarray) -> None:
-    """Makes each entry the smallest position in its component."""
-    _settle(parents)
 
 
 def cut_pairs(later: np.ndarray, earlier: np.ndarray, chosen: np.ndarray, cost: np.ndarray, first: int, limit: int) -> np.ndarray:
@@ -383,24 +368,6 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
     return later[:edges].copy(), earlier[:edges].copy(), equal[:edges].copy(), listed[:edges].copy(), stopped
 
 
-@inlined
-def _root(parents, at):
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
-
-
-@inlined
-def _link(parents, left, right):
-    """Joins two components under the smaller of their roots."""
-    left, right = _root(parents, left), _root(parents, right)
-    if left < right:
-        parents[right] = left
-    else:
-        parents[left] = right
-
-
 @kernel("void(bool_[::1], int32[::1], int32[::1], bool_[::1], bool_[::1], bool_[::1], int64[::1], int64[::1], int64[::1])")
 def _decide(decided, later, earlier, listed, similar, by_sketch, survivor, edge, cluster):
     start = 0
@@ -419,19 +386,7 @@ def _decide(decided, later, earlier, listed, similar, by_sketch, survivor, edge,
             survivor[document], edge[document] = earlier[best], best
         for k in range(start, end):
             if similar[k] and (survivor[earlier[k]] < 0) != (survivor[document] < 0):
-                _link(cluster, np.int64(document), np.int64(earlier[k]))
+                link_roots(cluster, np.int64(document), np.int64(earlier[k]))
         start = end
     for document in range(cluster.shape[0]):
-        cluster[document] = _root(cluster, document)
-
-
-@kernel("void(int64[::1], int64[::1], int64[::1])")
-def _join(left, right, parents):
-    for k in range(left.shape[0]):
-        _link(parents, left[k], right[k])
-
-
-@kernel("void(int64[::1])")
-def _settle(parents):
-    for node in range(parents.shape[0]):
-        parents[node] = _root(parents, node)
+        cluster[document] = root_of(cluster, document)

@@ -165,6 +165,7 @@ def match_brackets(data, start, end, tables, match, opened):
     match[: end - start] = 0
     special = tables[SPECIAL]
     count, never_closed, at = 0, np.int64(0), start
+    single = np.int64(-1)  # a single bracket that is open, as of a link to an address
     while at < end:
         byte = data[at]
         if not special[byte] & BRACKET_BIT:
@@ -195,7 +196,10 @@ def match_brackets(data, start, end, tables, match, opened):
         elif byte == CLOSE_BRACKET and following == CLOSE_BRACKET:
             if count > 0 and data[opened[count - 1]] == OPEN_BRACKET:
                 count -= 1
+                if single > opened[count] and at + 2 < end and data[at + 2] == CLOSE_BRACKET:
+                    at += 1  # of three in a row, the first closes the single one
                 match[opened[count] - start] = at - start
+            single = np.int64(-1)
             at += 2
         elif (
             byte == PIPE
@@ -209,4 +213,8 @@ def match_brackets(data, start, end, tables, match, opened):
                 count = depth
             at += 2
         else:
+            if byte == OPEN_BRACKET:
+                single = np.int64(at)
+            elif byte == CLOSE_BRACKET:
+                single = np.int64(-1)
             at += 1

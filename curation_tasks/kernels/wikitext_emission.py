@@ -18,15 +18,13 @@ from curation_tasks.kernels.wikitext_brackets import (
     SPACE,
     TAB,
 )
+from curation_tasks.kernels.wikitext_characters import AMPERSAND, HASH, entity
 from curation_tasks.kernels.wikitext_expansion import template
 from curation_tasks.kernels.wikitext_markup import (
-    AMPERSAND,
     APOSTROPHE,
     EQUALS,
-    HASH,
     UNDERSCORE,
     closing_of,
-    entity,
     external_link,
     jump,
     link,
@@ -89,7 +87,7 @@ def write_page(data, start, end, tables, match, frames, arguments, state, headin
         if at >= limit:
             if state[TOP] == 0:
                 break
-            at, w = _next_frame(state, frames, tables, headings, out, w)
+            at, w = _next_frame(state, frames, data, tables, headings, out, w)
             continue
         if state[LINE_START]:
             at, w, read = _line_start(state, frames, data, match, at, out, w)
@@ -125,7 +123,7 @@ def end_page(state, out, w):
 
 
 @inner
-def _next_frame(state, frames, tables, headings, out, w):
+def _next_frame(state, frames, data, tables, headings, out, w):
     """Goes on with the frame below; writes it when it is a literal."""
     top = state[TOP] - 1
     state[TOP] = top
@@ -134,6 +132,8 @@ def _next_frame(state, frames, tables, headings, out, w):
     at, state[LIMIT] = np.int64(0), 0
     if kind == STRETCH:
         at, state[LIMIT] = frames[top, 1], frames[top, 2]
+        if state[HOLE] == w:  # nothing came behind what was left out: the edge is here
+            return note_hole(state, data, at, out, w)
     elif kind == HEADING_END:
         w = _end_heading(state, tables, headings, out, w)
     elif kind == LINE_END:

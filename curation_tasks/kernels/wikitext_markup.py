@@ -1,4 +1,4 @@
-"""Links, tags, entities and quotes of the wikitext scanner's second pass.
+"""Links, tags and quotes of the wikitext scanner's second pass.
 
 Each function is called at its mark and returns ``(at, w)``: where reading and writing go on.
 """
@@ -25,9 +25,11 @@ from curation_tasks.kernels.wikitext_brackets import (
     tag_end,
     tag_name_end,
 )
+from curation_tasks.kernels.wikitext_characters import AMPERSAND, entity
 from curation_tasks.kernels.wikitext_output import (
     BOLD,
     CATEGORIES,
+    HOLE,
     ITALIC,
     KEEP_CAPTIONS,
     LIMIT,
@@ -36,7 +38,6 @@ from curation_tasks.kernels.wikitext_output import (
     NO_LINK_END_BEFORE,
     NO_LINK_END_FROM,
     ROW,
-    SEMICOLON,
     START,
     has_room,
     note_hole,
@@ -46,7 +47,6 @@ from curation_tasks.kernels.wikitext_output import (
     write_range,
 )
 from curation_tasks.kernels.wikitext_tables import (
-    ENTITY,
     KEYWORD,
     LINK_CATEGORY,
     NAMESPACE,
@@ -56,11 +56,10 @@ from curation_tasks.kernels.wikitext_tables import (
     TAG_RAW,
     find_name,
     tag_action,
-    write_literal,
 )
 
-APOSTROPHE, AMPERSAND, HASH, UNDERSCORE, EQUALS, DOLLAR = 39, 38, 35, 95, 61, 36
-_LONGEST_ENTITY, _LONGEST_MAGIC_WORD = 34, 40
+APOSTROPHE, UNDERSCORE, EQUALS, DOLLAR = 39, 95, 61, 36
+_LONGEST_MAGIC_WORD = 40
 
 
 @inner
@@ -255,7 +254,15 @@ def tag(state, data, match, tables, at, out, w):
         return at + 1, w + 1
     if action == TAG_BREAK:
         w = write_newline(state, out, w)
-    return stop, w
+    return _go_on(state, data, stop, out, w)
+
+
+@inner
+def _go_on(state, data, at, out, w):
+    """Goes on behind a mark that writes nothing; what was left out just before it has its edge here."""
+    if state[HOLE] == w:
+        return note_hole(state, data, at, out, w)
+    return at, w
 
 
 @inner
@@ -290,68 +297,6 @@ def _write_raw(data, tables, start, end, out, w):
 
 
 @inner
-def entity(data, tables, at, limit, out, w):
-    """At ``&``: the character of an entity that ends with ``;``, else the ampersand."""
-    stop = at + 1
-    while stop < limit and stop - at < _LONGEST_ENTITY and data[stop] != SEMICOLON and data[stop] > SPACE and data[stop] != AMPERSAND:
-        stop += 1
-    if stop < limit and data[stop] == SEMICOLON and stop > at + 2:
-        if data[at + 1] == HASH:
-            code = _number(data, at + 2, stop)
-            if code >= 0:
-                return stop + 1, _write_character(code, out, w)
-        else:
-            literal = find_name(tables, ENTITY, data, at + 1, stop)
-            if literal >= 0:
-                return stop + 1, write_literal(tables, literal, out, w)
-    out[w] = AMPERSAND
-    return at + 1, w + 1
-
-
-@inner
-def _number(data, start, end):
-    """The code point of a numeric entity, −1 when it is none that text may have."""
-    base = 10
-    if folded_letter(data[start]) == 120:
-        start, base = start + 1, 16
-    if start == end:
-        return np.int64(-1)
-    code = np.int64(0)
-    for at in range(start, end):
-        byte = folded_letter(data[at])
-        digit = byte - 48 if 48 <= byte <= 57 else byte - 87 if 97 <= byte <= 102 else np.int64(99)
-        if digit >= base or code >= 0x110000:
-            return np.int64(-1)
-        code = code * base + digit
-    if code == 160:
-        return np.int64(SPACE)
-    if (code < 32 and code != 9 and code != 10) or 0xD800 <= code < 0xE000 or code >= 0x110000:
-        return np.int64(-1)
-    return code
-
-
-@inner
-def _write_character(code, out, w):
-    """Writes a code point as UTF-8."""
-    if code < 0x80:
-        out[w] = code
-        return w + 1
-    if code < 0x800:
-        out[w] = 0xC0 | code >> 6
-    elif code < 0x10000:
-        out[w] = 0xE0 | code >> 12
-        w += 1
-        out[w] = 0x80 | code >> 6 & 0x3F
-    else:
-        out[w] = 0xF0 | code >> 18
-        out[w + 1] = 0x80 | code >> 12 & 0x3F
-        w += 2
-        out[w] = 0x80 | code >> 6 & 0x3F
-    out[w + 1] = 0x80 | code & 0x3F
-    return w + 2
-
-
-@inner
 def quotes(state, data, at, out, w):
     """At ``'``: marks of bold and italic text go, apostrophes stay; in ``''Titanic'''s`` the first of three is one."""
     limit, stop = state[LIMIT], at
@@ -377,7 +322,7 @@ def quotes(state, data, at, out, w):
     if literal == 1:
         out[w] = APOSTROPHE
         w += 1
-    return stop, w
+    return _go_on(state, data, stop, out, w)
 
 
 @inner

@@ -32,6 +32,8 @@ _HINT_SHARDS = 4
 _HINT_IDENTITIES = 2000
 _THREADS = min(8, 2 * (os.cpu_count() or 1))
 _IDENTITY_COLUMNS = ("doc_id", "url")
+#: Of a segment: the identity of the document that it was cut from.
+_WHOLE = "segment_of"
 _NUMBERS = re.compile(r"bool|u?int\d+|float|double")
 
 
@@ -128,7 +130,9 @@ def _find_in_stage(
             units.setdefault((first_unit + place.shard, place.identity["doc_id"]), []).append(place)
         first_unit += len(parent.shards)
     if units:
-        return [found for (unit, _), before in units.items() for found in _follow(dataset, before, f"{unit:06d}")]
+        found = [found for (unit, _), before in units.items() for found in _follow(dataset, before, f"{unit:06d}")]
+        # Several segments may have become one document.
+        return list({(place.file, place.row) if place.file else id(place): place for place in found}.values())
     if parents and (known or dataset.manifest.kind == "export"):
         return []  # it was rejected before, or it went another way
     return _search(dataset, range(len(dataset.shards)), None, document)
@@ -145,13 +149,18 @@ def _follow(dataset: Dataset, before: Sequence[_Place], unit: str) -> list[_Plac
             return [_Place("exported", place.identity, shards[aligned[0]].path, place.row, aligned[0], manifest, place) for place in before]
         return [_Place("missing", identity, manifest=manifest, before=before[0])]
     found: list[_Place] = []
+    wanted, columns = identity["doc_id"], _IDENTITY_COLUMNS
+    if {"split", "joined"} & set(manifest.counts):
+        wanted, columns = (wanted.rpartition("#")[0] or wanted if "joined" in manifest.counts else wanted), (*_IDENTITY_COLUMNS, _WHOLE)
     if manifest.kind in ("operations", "reduction"):
-        found = _search(dataset, aligned, {f"ledger-{unit}.parquet"}, identity["doc_id"])
-    found = found or _search(dataset, range(len(shards)), None, identity["doc_id"]) or [_Place("missing", identity, manifest=manifest)]
+        found = _search(dataset, aligned, {f"ledger-{unit}.parquet"}, wanted, columns)
+    found = found or _search(dataset, range(len(shards)), None, wanted, columns) or [_Place("missing", identity, manifest=manifest)]
     return [dataclasses.replace(place, before=before[min(index, len(before) - 1)]) for index, place in enumerate(found)]
 
 
-def _search(dataset: Dataset, shards: Iterable[int], ledgers: set[str] | None, wanted: str) -> list[_Place]:
+def _search(
+    dataset: Dataset, shards: Iterable[int], ledgers: set[str] | None, wanted: str, columns: Sequence[str] = _IDENTITY_COLUMNS
+) -> list[_Place]:
     """All rows with an identity in some shards (by position) and ledgers (by name; None for all)."""
     manifest, listed = dataset.manifest, dataset.shards
     targets = [("kept", listed[index].path, index) for index in shards]
@@ -159,29 +168,32 @@ def _search(dataset: Dataset, shards: Iterable[int], ledgers: set[str] | None, w
 
     def look(target: tuple[str, str, int]) -> list[_Place]:
         outcome, path, index = target
-        hits = _matching_rows(f"{manifest.folder}/{path}", wanted)
+        hits = _matching_rows(f"{manifest.folder}/{path}", wanted, columns)
         return [_Place(outcome, identity, path, row, index, manifest) for row, identity in hits]
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return [place for places in pool.map(look, targets) for place in places]
 
 
-def _matching_rows(uri: str, wanted: str) -> list[tuple[int, dict[str, Any]]]:
-    """``(row, {"doc_id", "url"})`` of the rows of a Parquet file whose doc_id or url is wanted."""
+def _matching_rows(uri: str, wanted: str, columns: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    """``(row, {"doc_id", "url"})`` of the rows of a Parquet file that have the wanted value in one of some columns."""
     found = []
-    for first_row, table in _identities(uri, lambda low, high: low <= wanted <= high):
+    for first_row, table in _identities(uri, lambda low, high: low <= wanted <= high, columns):
         hits = {row for name in table.column_names for row in pc.indices_nonzero(pc.equal(table[name], wanted)).to_pylist()}
         for row in sorted(hits):
-            found.append((first_row + row, {name: None for name in _IDENTITY_COLUMNS} | table.slice(row, 1).to_pylist()[0]))
+            values = table.slice(row, 1).to_pylist()[0]
+            found.append((first_row + row, {name: values.get(name) for name in _IDENTITY_COLUMNS}))
     return found
 
 
-def _identities(uri: str, possible: Callable[[str, str], bool]) -> Iterator[tuple[int, pa.Table]]:
+def _identities(
+    uri: str, possible: Callable[[str, str], bool], columns: Sequence[str] = _IDENTITY_COLUMNS
+) -> Iterator[tuple[int, pa.Table]]:
     """``(position of the first row, identity columns)`` of each row group that may hold a hit."""
     with filesystem.storage_errors(uri), filesystem.open_input(uri, exact_ranges=True) as file:
         try:
             parquet = pq.ParquetFile(file)
-            names = [name for name in _IDENTITY_COLUMNS if name in parquet.schema_arrow.names]
+            names = [name for name in columns if name in parquet.schema_arrow.names]
             first_row = 0
             for group in range(parquet.num_row_groups):
                 description = parquet.metadata.row_group(group)
@@ -242,7 +254,7 @@ def _cuts(manifest: Manifest, place: _Place) -> list[dict[str, Any]]:
         return []
     uri = f"{manifest.folder}/{unit}"
     told = ["reason", "start", "end", "characters", "survivor"]
-    return [_read_row(uri, row, told) for row, _ in _matching_rows(uri, place.identity["doc_id"])]
+    return [_read_row(uri, row, told) for row, _ in _matching_rows(uri, place.identity["doc_id"], _IDENTITY_COLUMNS)]
 
 
 def _rejected(manifest: Manifest, place: _Place) -> dict[str, Any]:

@@ -21,8 +21,9 @@ def funnel(manifest: Manifest, *, reused: Collection[str] = ()) -> list[dict[str
 
     Returns:
         One row a stage: ``stage, kind, inputs`` (stages read), ``documents_in, documents, rejected, text_bytes_in, text_bytes,
-        cut_documents, cut_characters`` (texts of which a reduction cut something, and how much), ``reasons`` (reason →
-        documents, most frequent first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
+        cut_documents, cut_characters`` (texts of which a reduction cut something, and how much), ``split`` (documents made by
+        cutting others), ``joined`` (documents that became part of others), ``reasons`` (reason → documents, most frequent
+        first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
         of a source text yielded; 10⁶ bytes) and ``reused``. Of a source ``documents_in`` are its records and
         ``text_bytes_in`` is None; it alone has ``units`` and ``quarantined_units``, None elsewhere.
 
@@ -46,6 +47,8 @@ def _row(manifest: Manifest, parents: Sequence[Manifest], reused: bool) -> dict[
         "documents_in": counts.get("records" if is_source else "documents_in", 0),
         "documents": counts.get("documents", 0),
         "rejected": counts.get("rejected", 0),
+        "split": counts.get("split", 0),
+        "joined": counts.get("joined", 0),
         "text_bytes_in": None if is_source else counts.get("text_bytes_in", 0),
         "text_bytes": counts.get("text_bytes", 0),
         "cut_documents": counts.get("cut_documents", 0),
@@ -70,8 +73,10 @@ def imbalances(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     for row in rows:
         stage, entered = row["stage"], row["documents_in"]
-        if entered != row["documents"] + row["rejected"]:
-            found.append(f"{stage}: {entered:,} documents came in, {row['documents']:,} left and {row['rejected']:,} were rejected")
+        made = row.get("split", 0) - row.get("joined", 0)
+        if entered + made != row["documents"] + row["rejected"]:
+            came = f"{entered:,} documents came in" + (f", {made:+,} by splitting and joining" if made else "")
+            found.append(f"{stage}: {came}, {row['documents']:,} left and {row['rejected']:,} were rejected")
         if row["rejected"] != sum(row["reasons"].values()):
             found.append(f"{stage}: {row['rejected']:,} documents were rejected, {sum(row['reasons'].values()):,} of them with a reason")
         if row["inputs"] and entered != sum(documents[name] for name in row["inputs"]):

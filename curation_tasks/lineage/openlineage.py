@@ -51,7 +51,7 @@ class StageEvents:
     Args:
         pipeline: Its name.
         snapshot: The partition.
-        stage: Id of the stage; the job is ``{pipeline}.{stage}``.
+        stage: Id of the stage; the job is ``curation.{pipeline}.{stage}``, since ``{pipeline}.{stage}`` is Airflow's task.
         key: Of the stage, "" while it is not known.
     """
 
@@ -109,7 +109,7 @@ class StageEvents:
             eventTime=datetime.now(UTC).isoformat(),
             eventType=RunState[kind],
             run=Run(runId=self._run_id, facets=run_facets),
-            job=Job(namespace=namespace(), name=f"{self.pipeline}.{self.stage}", facets={"jobType": job_type}),
+            job=Job(namespace=namespace(), name=f"curation.{self.pipeline}.{self.stage}", facets={"jobType": job_type}),
             inputs=self._inputs,
             outputs=list(outputs),
             producer=PRODUCER,

@@ -35,7 +35,16 @@ from curation_tasks.schema import (
     with_columns,
 )
 from curation_tasks.storage import filesystem
-from curation_tasks.storage.shard import SHARD_TEXT_BYTES, CanonicalHash, FileWriter, Shard, ShardWriter, read_shard, text_bytes_of
+from curation_tasks.storage.shard import (
+    SHARD_TEXT_BYTES,
+    CanonicalHash,
+    FileWriter,
+    Shard,
+    ShardWriter,
+    one_batch,
+    read_shard,
+    text_bytes_of,
+)
 
 SAMPLES_PER_REASON = 3
 SAMPLE_CHARACTERS = 400
@@ -165,23 +174,62 @@ def split_rejected(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatc
 def run_operations(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     """One shard through the stage's chain of operations, one read and one write."""
     context = work.unit_context()
-    operations = work.parts("operation")
-    documents_in = bytes_in = 0
+    counts = Counter(documents_in=0, text_bytes_in=0)
     with (
         Ledger(work, item["index"]) as ledger,
         ShardWriter(context.folder, f"part-{unit_name(item['index'])}-0.parquet", work.columns) as writer,
     ):
-        for batch in read_shard(item["uri"]):
-            documents_in += len(batch)
-            bytes_in += text_bytes_of(batch.column("text"))
-            for name, part, parameters in operations:
-                batch = applied(name, part, parameters, batch, context, item["uri"])
-                batch, rejected = split_rejected(batch)
-                if rejected is not None:
-                    ledger.write(rejected, name)
+        batches = _counted(read_shard(item["uri"]), counts)
+        for name, part, parameters in work.parts("operation"):
+            batches = _through(name, part, parameters, batches, ledger, counts, context, item["uri"])
+        for batch in batches:
             writer.write(batch)
-    counts = {"documents_in": documents_in, "text_bytes_in": bytes_in, "documents": writer.rows, "text_bytes": writer.text_bytes}
-    return unit_result([writer.shard], ledger, counts | {"rejected": documents_in - writer.rows}, context.counters)
+    came = counts["documents_in"] + counts["split"] - counts["joined"]
+    done = {"documents": writer.rows, "text_bytes": writer.text_bytes, "rejected": came - writer.rows}
+    return unit_result([writer.shard], ledger, dict(counts) | done, context.counters)
+
+
+def _counted(batches: Iterator[pa.RecordBatch], counts: Counter[str]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        counts["documents_in"] += len(batch)
+        counts["text_bytes_in"] += text_bytes_of(batch.column("text"))
+        yield batch
+
+
+def _through(
+    name: str, part: OperationPart, parameters: Parameters, batches: Iterator[pa.RecordBatch], ledger: Ledger, counts: Counter[str],
+    context: RunContext, where: str,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    """What an operation keeps of each batch; what it rejects goes to the ledger, rows made or joined are counted."""
+    if part.rows != "kept":
+        counts[part.rows] += 0  # stands in the manifest although it may be none
+    for batch in whole_groups(batches, part.group_by) if part.rows == "joined" else batches:
+        result = applied(name, part, parameters, batch, context, where)
+        if part.rows != "kept":
+            counts[part.rows] += abs(len(result) - len(batch))
+        kept, rejected = split_rejected(result)
+        if rejected is not None:
+            ledger.write(rejected, name)
+        yield kept
+
+
+def whole_groups(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches that end where a run of equal values ends; memory holds a batch and a run."""
+    pending: pa.RecordBatch | None = None
+    for batch in batches:
+        if pending is not None:
+            batch = one_batch(pa.Table.from_batches([pending, batch]))
+        if len(batch) == 0:
+            pending = batch
+            continue
+        values = batch.column(column)
+        others = np.flatnonzero(~pc.fill_null(pc.equal(values, values[-1]), False).to_numpy(zero_copy_only=False)[:-1])
+        end = int(others[-1]) + 1 if len(others) else 0
+        if end:
+            yield batch.slice(0, end)
+        pending = batch.slice(end)
+    if pending is not None:
+        yield pending
 
 
 def applied(
@@ -194,7 +242,7 @@ def applied(
         raise
     except Exception as error:
         raise unexpected(error, f"operation {name} on {where}") from None
-    if len(result) != len(batch):
+    if part.rows == "kept" and len(result) != len(batch):
         raise CurationError(
             f"operation {name} returned {len(result)} rows for {len(batch)}", where=where, expected="as many rows, in the same order"
         )

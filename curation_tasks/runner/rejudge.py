@@ -105,6 +105,11 @@ class Rejudgement:
         judged = _judged_calls(self.calls)
         if len(judged) != 1:
             raise ConfigError(f"stage {manifest.stage!r} has {len(judged)} operations that can be judged again", expected="exactly one")
+        if moved := [part.name for part, _ in self._parts() if part.rows != "kept"]:
+            raise ConfigError(
+                f"stage {manifest.stage!r} has {', '.join(moved)}, which makes other documents of those that came",
+                where=manifest.uri, remedy="run the stage with the new rules, or give that operation a stage of its own",
+            )  # fmt: skip
         self.target = judged[0]
         self.name = self.calls[self.target]["use"]
         self.part: OperationPart = load_catalog().find("operation", self.name)  # type: ignore[assignment]

@@ -290,7 +290,15 @@ class Stage:
             return True
         if all(load_catalog().find(PART_KIND[self.kind], call["use"]).releases_gil for call in self.spec["calls"]):
             return True
-        return sum(parent.counts.get("text_bytes", 0) for parent in self.parents.values()) < PROCESSES_TEXT_BYTES
+        return self._input_bytes() < PROCESSES_TEXT_BYTES
+
+    def _input_bytes(self) -> int:
+        """Bytes to be worked on. A source's file of unknown size is taken for a large one; a trial reads next to nothing."""
+        if self.kind != "source":
+            return sum(parent.counts.get("text_bytes", 0) for parent in self.parents.values())
+        if self.resolved.content["limit"] is not None:
+            return 0
+        return sum(PROCESSES_TEXT_BYTES if unit["bytes"] < 0 else unit["bytes"] for unit in self._source_units())
 
     def _work(self, columns: Mapping[str, str], signals: Mapping[str, str] | None = None) -> documents.Work:
         return documents.Work(

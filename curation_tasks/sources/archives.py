@@ -15,11 +15,17 @@ from functools import cached_property
 from typing import IO, Any, Protocol
 
 from curation_tasks.errors import CurationError, InputError
+from curation_tasks.sources.archive_heads import (
+    ARC_HEAD,
+    GZIP,
+    LZ4,
+    WARC_HEAD,
+    WINDOW_BYTES,
+    compressed_head,
+    has_more_than_one_record,
+    head_of,
+)
 
-_GZIP, _LZ4, _ZSTD = b"\x1f\x8b\x08", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"
-_WARC_HEAD = re.compile(rb"(WARC/\d\.\d+\r?\n)")
-_ARC_HEAD = re.compile(rb"(?:\A|\n)([a-z]+:[^\s]* [^\s]+ \d{14} [^\n]*? \d+\r?\n)")
-_WINDOW_BYTES = 2**20
 _HTTP_HEAD_BYTES = 2**15
 #: A file whose first record is damaged is an archive if one begins within so much.
 _SEARCHED_BYTES = 64 * 2**20
@@ -140,8 +146,8 @@ class ArchiveReader:
 
     def _look(self) -> tuple[int | None, bool]:
         """Where the first record begins (None in an empty file), and whether the file is ARC."""
-        begin = self.file.read(_WINDOW_BYTES)
-        head = _head_of(begin)
+        begin = self.file.read(WINDOW_BYTES)
+        head = head_of(begin)
         if not begin or head == b"":
             return None, False
         if head is not None and head.lstrip(b"\r\n\x00").startswith(b"WARC/"):
@@ -157,18 +163,18 @@ class ArchiveReader:
 
     def _next_head(self, start: int, is_arc: bool, most: int | None = None) -> int | None:
         """The first place from ``start`` on where a record begins; None when none does."""
-        pattern = _ARC_HEAD if is_arc else _WARC_HEAD
+        pattern = ARC_HEAD if is_arc else WARC_HEAD
         self.file.seek(start)
         window, place = b"", start
         while most is None or place - start < most:
-            block = self.file.read(_WINDOW_BYTES)
+            block = self.file.read(WINDOW_BYTES)
             if not block:
                 return None
             window += block
             found = [match.start(1) for match in [pattern.search(window)] if match]
-            found += [at for magic in (_GZIP, _LZ4) if (at := _compressed_head(window, magic, pattern)) is not None]
+            found += [at for magic in (GZIP, LZ4) if (at := compressed_head(window, magic, pattern)) is not None]
             # A head near the window's end is looked at again with what follows it.
-            found = [at for at in found if at < len(window) - 4096 or len(block) < _WINDOW_BYTES]
+            found = [at for at in found if at < len(window) - 4096 or len(block) < WINDOW_BYTES]
             if found:
                 return place + min(found)
             keep = min(len(window), 8192)
@@ -237,7 +243,7 @@ class ArchiveReader:
         if last < 0:
             return
         self.file.seek(last)
-        if _has_more_than_one_record(self.file):
+        if has_more_than_one_record(self.file):
             self.records += 1
             self.unreadable["truncated"] += 1
 
@@ -330,7 +336,8 @@ def _answer(record: Any) -> tuple[int | None, Headers] | None:
     except OSError:
         return None
     headers = record.http_headers
-    return (headers.status_code, headers) if headers is not None and headers.status_line else None
+    is_answer = headers is not None and (headers.status_line or "").startswith(("HTTP", "ICY"))
+    return (headers.status_code, headers) if is_answer else None
 
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -343,115 +350,3 @@ def _content_type(value: str | None) -> tuple[str | None, str | None]:
         return None, None
     charset = _CHARSET.search(value)
     return value.partition(";")[0].strip().lower() or None, charset[1] if charset else None
-
-
-# --- where records begin -------------------------------------------------------------------------------------------------
-
-
-def _head_of(begin: bytes) -> bytes | None:
-    """The first decompressed bytes of a file; b"" when there are none, None when they cannot be had."""
-    if begin.startswith(_GZIP):
-        return _inflated(begin)
-    if begin.startswith(_LZ4):
-        return _unlz4(begin)
-    return begin[:1024]
-
-
-def _inflated(data: bytes) -> bytes | None:
-    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    try:
-        head = stream.decompress(data[:65536], 1024)
-    except zlib.error:
-        return None
-    if head or not stream.eof:
-        return head or None
-    return _head_of(stream.unused_data) if stream.unused_data else b""
-
-
-def _unlz4(data: bytes) -> bytes | None:
-    import io
-
-    from fastwarc.stream_io import Lz4Reader
-
-    try:
-        return Lz4Reader(io.BytesIO(data)).read(1024)
-    except OSError:
-        return None
-
-
-def _compressed_head(window: bytes, magic: bytes, pattern: re.Pattern[bytes]) -> int | None:
-    """The first place of a gzip member or lz4 frame that holds a record."""
-    place = window.find(magic)
-    while place >= 0:
-        head = _head_of(window[place : place + 65536])
-        if head and pattern.match(head.lstrip(b"\r\n")):
-            return place
-        place = window.find(magic, place + 1)
-    return None
-
-
-def _has_more_than_one_record(file: IO[bytes]) -> bool:
-    """Whether anything but line ends follows the record that begins here. Reads to the end of the file, in pieces."""
-    head, skip, blocks = b"", -1, _decompressed(file)
-    for block in blocks:
-        if skip < 0:
-            head = (head + block).lstrip(b"\r\n")
-            end = re.search(rb"\r?\n\r?\n", head)
-            if not end:
-                if len(head) > _WINDOW_BYTES:
-                    return False
-                continue
-            length = re.search(rb"(?i)\ncontent-length:\s*(\d+)", head[: end.end()])
-            skip = int(length[1]) if length else 0
-            block = head[end.end() :]
-        if len(block) <= skip:
-            skip -= len(block)
-        elif block[skip:].strip(b"\r\n\x00"):
-            return True
-        else:
-            skip = 0
-    return False
-
-
-def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
-    """The rest of a file, decompressed, up to an error."""
-    start = file.tell()
-    magic = file.read(4)
-    file.seek(start)
-    if magic.startswith(_GZIP):
-        yield from _members(file)
-        return
-    reader: Any = file
-    if magic == _LZ4:
-        from fastwarc.stream_io import Lz4Reader
-
-        reader = Lz4Reader(file)  # type: ignore[arg-type]
-    try:
-        while block := reader.read(_WINDOW_BYTES):
-            yield block
-    except CurationError:
-        raise
-    except OSError:
-        return
-
-
-def _members(file: IO[bytes]) -> Iterator[bytes]:
-    """What gzip members hold; ``?`` stands for one that is none, or that breaks off, behind a whole one."""
-    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    rest, whole, begun = file.read(_WINDOW_BYTES), 0, False
-    while rest:
-        begun = True
-        try:
-            block = stream.decompress(rest, _WINDOW_BYTES)
-        except zlib.error:
-            yield b"?" if rest.strip(b"\x00") else b""
-            return
-        yield block
-        if stream.eof:
-            rest = stream.unused_data or file.read(_WINDOW_BYTES)
-            stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            whole, begun = whole + 1, False
-        else:
-            rest = stream.unconsumed_tail or file.read(_WINDOW_BYTES)
-    if whole and begun:
-        yield b"?"

@@ -19,8 +19,8 @@ import xxhash
 from curation_tasks.errors import ConfigError, InputError, did_you_mean
 from curation_tasks.parts import Snapshot, SourceUnit
 from curation_tasks.sources.web import CommonCrawlParameters
-from curation_tasks.storage.filesystem import absolute
-from curation_tasks.storage.remote import RemoteFile, read_remote
+from curation_tasks.storage.filesystem import absolute, glob_files, scheme_of
+from curation_tasks.storage.remote import REMOTE_SCHEMES, RemoteFile, read_remote
 
 _PUBLIC = ("https://data.commoncrawl.org", "s3://commoncrawl")
 _COLLINFO = "https://index.commoncrawl.org/collinfo.json"
@@ -32,7 +32,8 @@ _LISTING_BYTES = 512 * 2**20
 def list_files(parameters: CommonCrawlParameters, snapshot: str) -> list[SourceUnit]:
     """The files of a snapshot, one unit each, in the order of its listing; with ``sample_seed`` a sample of them.
 
-    The store is not asked for sizes: a crawl has 100,000 files. They never change, so their names are their versions.
+    The origin is not asked for sizes: a crawl has 100,000 files. They never change, so their names are their versions. Files of a
+    folder have size and time of change.
 
     Raises:
         ConfigError: There is no such crawl; names the nearest.
@@ -47,7 +48,7 @@ def list_files(parameters: CommonCrawlParameters, snapshot: str) -> list[SourceU
         raise InputError("no file of the snapshot is wanted", where=listing, remedy="look at `subset` and `kind`")
     if parameters.max_files is not None:
         paths = _sample(paths, parameters.max_files, parameters.sample_seed)
-    return [SourceUnit(f"{base}/{path}", path) for path in paths]
+    return [_unit(f"{base}/{path}", path) for path in paths]
 
 
 def list_snapshots(parameters: CommonCrawlParameters) -> list[Snapshot]:
@@ -60,6 +61,15 @@ def list_snapshots(parameters: CommonCrawlParameters) -> list[Snapshot]:
     if parameters.collection == "news":
         return [Snapshot(f"CC-NEWS-{month}", f"{month}-01") for month in _news_months(parameters, datetime.now(UTC).date())]
     return [Snapshot(str(crawl["id"]), _began(crawl), _ended(crawl)) for crawl in _crawls(parameters)]
+
+
+def _unit(uri: str, path: str) -> SourceUnit:
+    if scheme_of(uri) in REMOTE_SCHEMES:
+        return SourceUnit(uri, path)
+    files = glob_files(uri)
+    if not files:
+        raise InputError("the listing names a file that is not there", where=uri, remedy="fetch it, or take it from the listing")
+    return SourceUnit(uri, path, files[0].bytes, files[0].etag)
 
 
 def crawl_ids(parameters: CommonCrawlParameters) -> list[str]:

@@ -148,6 +148,7 @@ PARTS = (
         provides=archive_columns,
         rejects=PAGE_REASONS,
         libraries=engine_libraries,
+        releases_gil=False,  # the engines have processes of their own; what feeds them has not
         example={"max_files": 2, "sample_seed": 1},
     ),
     SourcePart(
@@ -159,6 +160,7 @@ PARTS = (
         provides=archive_columns,
         rejects=PAGE_REASONS,
         libraries=engine_libraries,
+        releases_gil=False,
         example={"files": "data/*.warc.gz"},
     ),
 )

@@ -93,7 +93,7 @@ class _Reader:
 
     def begin(self, site: Site) -> None:
         """Sets the wiki to which the pages that follow belong."""
-        self._cleaner = WikitextCleaner(site.namespaces, self._options)
+        self._site, self._cleaner = site, None
         self._wiki = site.name or self._file_name.partition("-")[0]
         self._address = site.base[: site.base.rfind("/") + 1]
         self.rows: list[Page | Damage] = []
@@ -111,6 +111,8 @@ class _Reader:
         rows, self.rows, self._characters = self.rows, [], 0
         reasons = np.array([self._reason(row) for row in rows], object)
         wikitext = pa.array([row.text if reason is None else "" for row, reason in zip(rows, reasons, strict=True)], pa.large_string())
+        if self._cleaner is None:
+            self._cleaner = WikitextCleaner(self._site.namespaces, self._options)
         pages = self._cleaner.clean(wikitext)
         empty = pc.equal(pc.binary_length(pages.texts), 0).to_numpy(zero_copy_only=False)
         reasons[empty & (reasons == None)] = "empty_text"  # noqa: E711  (elementwise)

@@ -13,59 +13,41 @@ from __future__ import annotations
 
 import asyncio
 import io
-import random
-import re
-import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
+from curation_tasks.errors import InputError, TransientError
 from curation_tasks.storage.cache import cache_folder
 from curation_tasks.storage.filesystem import StoredFile, filesystem, open_input, scheme_of, storage_errors
 from curation_tasks.storage.politeness import leave_alone, transfer_to
+from curation_tasks.storage.transfer import (
+    IDENTITY,
+    BusyError,
+    NoRangesError,
+    Patience,
+    PatienceRule,
+    announced_bytes,
+    check_status,
+    error_chain,
+    error_code,
+    first_byte,
+    http_errors,
+    http_session,
+    pour,
+    range_header,
+    s3_errors,
+    total_bytes,
+)
 
 REMOTE_SCHEMES = ("http", "https", "s3", "s3a")
 #: A file that is read from its beginning is fetched in blocks that grow: a reader that stops soon has fetched little.
 FIRST_BLOCK_BYTES, LARGEST_BLOCK_BYTES = 2**20, 16 * 2**20
-#: A try that brought less than this has brought nothing; bounds the tries of a server that sends a few bytes each time.
-_PROGRESS_BYTES = 64 * 2**10
-_BUSY = (408, 425, 429)
-_USER_AGENT = "curation-tasks (text curation; honours Retry-After)"
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long one goes on asking.
-
-    Attributes:
-        attempts: Tries in a row that bring nothing.
-        first_wait_seconds: Wait before the second; it doubles each time.
-        longest_wait_seconds: Longest wait, also where ``Retry-After`` asks for a longer one: then it is given up, since the
-            orchestrator's own retries are further apart.
-        stall_seconds: Time in which at least 64 KiB must come.
-    """
-
-    attempts: int = 6
-    first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 120.0
-    stall_seconds: float = 60.0
-
-
-class BusyError(TransientError):
-    """The server asked to be left alone for a while."""
-
-    wait_seconds = 0.0
-
-
-class _NoRangesError(Exception):
-    """The server sends whole files only."""
 
 
 @dataclass
@@ -128,7 +110,7 @@ class RemoteFile:
                 return
             try:
                 await self._receive(file.tell(), None, file.write)
-            except _NoRangesError:
+            except NoRangesError:
                 file.truncate(0)
                 await self._receive(0, None, file.write)
 
@@ -137,7 +119,7 @@ class RemoteFile:
     async def _patiently(self, request: Callable[[], Coroutine[Any, Any, None]], progress: Callable[[], int]) -> None:
         from tenacity import AsyncRetrying, retry_if_exception_type
 
-        rule = _Rule(self.patience, progress)
+        rule = PatienceRule(self.patience, progress)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(TransientError), stop=rule.stop, wait=rule.wait, reraise=True, sleep=asyncio.sleep
         ):
@@ -159,12 +141,12 @@ class RemoteFile:
 
     async def _head(self) -> None:
         if self._is_http:
-            async with _http_errors(self.uri), (await _http_session()).head(self.uri, headers=_IDENTITY, allow_redirects=True) as answer:
-                _check_status(answer.status, answer.headers, self.uri)
-                self._note(_announced(answer.headers), answer.headers.get("ETag"))
+            async with http_errors(self.uri), (await http_session()).head(self.uri, headers=IDENTITY, allow_redirects=True) as answer:
+                check_status(answer.status, answer.headers, self.uri)
+                self._note(announced_bytes(answer.headers), answer.headers.get("ETag"))
             return
         store, path = filesystem(self.uri, requester_pays=self.requester_pays)
-        async with _s3_errors(self.uri):
+        async with s3_errors(self.uri):
             bucket, key, _ = store.split_path(path)
             answer = await store._call_s3("head_object", Bucket=bucket, Key=key, **store.req_kw)
             self._note(answer["ContentLength"], answer.get("ETag"))
@@ -174,44 +156,42 @@ class RemoteFile:
         await (self._receive_http if self._is_http else self._receive_s3)(start, stop, sink)
 
     async def _receive_http(self, start: int, stop: int | None, sink: Callable[[bytes], Any]) -> None:
-        headers = dict(_IDENTITY)
+        headers = dict(IDENTITY)
         if start or stop is not None:
-            headers["Range"] = _range_header(start, stop)
+            headers["Range"] = range_header(start, stop)
         if start and self.etag:
             headers["If-Range"] = f'"{self.etag}"'  # of another version the whole file comes, not a range that does not fit
-        async with _http_errors(self.uri), (await _http_session()).get(self.uri, headers=headers) as answer:
-            if answer.status == 416 and (total := _total_of(answer.headers)) is not None and start >= total:
+        async with http_errors(self.uri), (await http_session()).get(self.uri, headers=headers) as answer:
+            if answer.status == 416 and (total := total_bytes(answer.headers)) is not None and start >= total:
                 self._note(total, answer.headers.get("ETag"))
                 return
-            _check_status(answer.status, answer.headers, self.uri)
+            check_status(answer.status, answer.headers, self.uri)
             if answer.status == 206:
-                if _start_of(answer.headers) != start:
+                if first_byte(answer.headers) != start:
                     raise TransientError("the server sent another range than it was asked for", where=self.uri)
-                total = _total_of(answer.headers)
+                total = total_bytes(answer.headers)
             else:
-                total = _announced(answer.headers)
+                total = announced_bytes(answer.headers)
                 if start or (stop is not None and not 0 <= total <= stop):
-                    raise _NoRangesError
+                    raise NoRangesError
             self._note(-1 if total is None else total, answer.headers.get("ETag"))
-            self._check_received(start, stop, await _pour(answer.content.read, sink, self.patience.stall_seconds))
+            self._check_received(start, stop, await pour(answer.content.read, sink, self.patience.stall_seconds))
 
     async def _receive_s3(self, start: int, stop: int | None, sink: Callable[[bytes], Any]) -> None:
         store, path = filesystem(self.uri, requester_pays=self.requester_pays)
         bucket, key, _ = store.split_path(path)
         same = {"IfMatch": self.etag} if self.etag else {}
-        async with _s3_errors(self.uri):
+        async with s3_errors(self.uri):
             try:
-                answer = await store._call_s3(
-                    "get_object", Bucket=bucket, Key=key, Range=_range_header(start, stop), **same, **store.req_kw
-                )
+                answer = await store._call_s3("get_object", Bucket=bucket, Key=key, Range=range_header(start, stop), **same, **store.req_kw)
             except Exception as error:
-                if not any(_code(item) == "InvalidRange" for item in _chain(error)):
+                if not any(error_code(item) == "InvalidRange" for item in error_chain(error)):
                     raise
                 self._note(start, None)  # an object without a byte has no range
                 return
             self._note(int(answer["ContentRange"].rpartition("/")[2]), answer.get("ETag"))
             async with answer["Body"] as body:
-                self._check_received(start, stop, await _pour(body.read, sink, self.patience.stall_seconds))
+                self._check_received(start, stop, await pour(body.read, sink, self.patience.stall_seconds))
 
     def _note(self, size: int, etag: str | None) -> None:
         """Keeps what the server says of the file, and notices when it becomes another one.
@@ -339,7 +319,7 @@ class _Blocks(io.RawIOBase):
             else:
                 self._drop_ahead()
                 block = remote.read_range(position, position + self._size)
-        except _NoRangesError:
+        except NoRangesError:
             self._fetch_whole()
             return
         finally:
@@ -364,47 +344,6 @@ class _Blocks(io.RawIOBase):
         _run(self._remote._whole(self._whole))
 
 
-# --- patience ------------------------------------------------------------------------------------------------------------
-
-
-class _Rule:
-    """When to stop and how long to wait: tries that bring nothing are counted, not tries."""
-
-    def __init__(self, patience: Patience, progress: Callable[[], int]):
-        self._patience, self._progress = patience, progress
-        self._seen = self._in_vain = 0
-
-    def stop(self, state: Any) -> bool:
-        reached = self._progress()
-        self._in_vain = 0 if reached - self._seen >= _PROGRESS_BYTES else self._in_vain + 1
-        self._seen = max(reached, self._seen) if self._in_vain == 0 else self._seen
-        asked = getattr(state.outcome.exception(), "wait_seconds", 0.0)
-        return self._in_vain >= self._patience.attempts or asked > self._patience.longest_wait_seconds
-
-    def wait(self, state: Any) -> float:
-        asked = getattr(state.outcome.exception(), "wait_seconds", 0.0)
-        doubled = self._patience.first_wait_seconds * 2.0 ** max(0, self._in_vain - 1)
-        # Spread, so that the workers of a cluster do not all come back at once. No datum depends on it.
-        return max(asked, min(doubled, self._patience.longest_wait_seconds)) * random.uniform(1.0, 1.25)
-
-
-async def _pour(read: Callable[[int], Coroutine[Any, Any, bytes]], sink: Callable[[bytes], Any], stall_seconds: float) -> int:
-    """Copies a body to its sink; a body that brings less than 64 KiB in the given time has stalled."""
-    loop = asyncio.get_running_loop()
-    received = in_time = 0
-    end = loop.time() + stall_seconds
-    while True:
-        async with asyncio.timeout_at(end):
-            chunk = await read(2**18)
-        if not chunk:
-            return received
-        sink(chunk)
-        received += len(chunk)
-        in_time += len(chunk)
-        if in_time >= _PROGRESS_BYTES:
-            in_time, end = 0, loop.time() + stall_seconds
-
-
 def _loop() -> asyncio.AbstractEventLoop:
     from fsspec.asyn import get_loop
 
@@ -413,131 +352,3 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
-
-
-# --- HTTP ------------------------------------------------------------------------------------------------------------------
-
-#: A file that is compressed is wanted as it is, not unpacked on the way.
-_IDENTITY = {"Accept-Encoding": "identity"}
-
-
-async def _http_session() -> Any:
-    import aiohttp
-    import fsspec
-
-    options = {
-        "auto_decompress": False,
-        "trust_env": True,
-        "headers": {"User-Agent": _USER_AGENT},
-        "timeout": aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=120),
-    }
-    return await fsspec.filesystem("http", client_kwargs=options).set_session()
-
-
-def _range_header(start: int, stop: int | None) -> str:
-    return f"bytes={start}-{'' if stop is None else stop - 1}"
-
-
-def _announced(headers: Mapping[str, str]) -> int:
-    length = headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and headers.get("Content-Encoding", "identity") == "identity" else -1
-
-
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
-
-
-def _total_of(headers: Mapping[str, str]) -> int | None:
-    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    return int(match[2]) if match and match[2] != "*" else None
-
-
-def _start_of(headers: Mapping[str, str]) -> int | None:
-    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    return int(match[1]) if match and match[1] else None
-
-
-def _check_status(status: int, headers: Mapping[str, str], uri: str) -> None:
-    """Raises the error that a status asks for."""
-    if status < 400:
-        return
-    if status in (401, 403):
-        raise ConfigError(f"access was refused (HTTP {status})", where=uri, remedy="check the address, or whether it asks for a login")
-    if status in _BUSY or status >= 500:
-        raise _busy(f"the server answered HTTP {status}", uri, headers.get("Retry-After"))
-    raise InputError(f"the server answered HTTP {status}", where=uri, remedy="check the address")
-
-
-def _busy(what: str, uri: str, retry_after: str | None) -> BusyError:
-    error = BusyError(what, where=uri, remedy="it is tried again")
-    error.wait_seconds = _seconds_until(retry_after)
-    if error.wait_seconds:
-        error.remedy = f"it asks for {error.wait_seconds:,.0f} seconds of patience; try again later"
-    return error
-
-
-def _seconds_until(retry_after: str | None) -> float:
-    """``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date."""
-    text = (retry_after or "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return 0.0
-
-
-class _http_errors:  # noqa: N801  (reads as a statement)
-    """Failures of a transfer as errors by reaction."""
-
-    def __init__(self, uri: str):
-        self._uri = uri
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        import aiohttp
-
-        if isinstance(error, aiohttp.InvalidURL):
-            raise ConfigError("this is no address", where=self._uri) from error
-        if isinstance(error, (aiohttp.ClientError, TimeoutError, ConnectionError)):
-            raise TransientError(
-                f"the transfer failed: {type(error).__name__} {error}", where=self._uri, remedy="it is tried again"
-            ) from error
-
-
-class _s3_errors:  # noqa: N801  (reads as a statement)
-    """What an S3 store raises as errors by reaction, with the patience that it asks for."""
-
-    def __init__(self, uri: str):
-        self._uri = uri
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, (CurationError, _NoRangesError, asyncio.CancelledError)):
-            return
-        codes = {_code(item): item for item in _chain(error)}
-        busy = codes.get("SlowDown") or codes.get("ServiceUnavailable") or codes.get("503")
-        if busy is not None:
-            headers = busy.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})  # type: ignore[attr-defined]
-            raise _busy("the store asked to slow down", self._uri, headers.get("retry-after")) from error
-        if "PreconditionFailed" in codes:
-            raise TransientError("the object was replaced while it was read", where=self._uri, remedy="it is tried again") from error
-        if isinstance(error, TimeoutError) or type(error).__module__.startswith(("aiohttp", "aiobotocore")):
-            raise TransientError(f"the transfer failed: {type(error).__name__}", where=self._uri, remedy="it is tried again") from error
-        with storage_errors(self._uri):
-            raise error
-
-
-def _code(error: BaseException) -> str | None:
-    response = getattr(error, "response", None)
-    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    chain = [error]
-    while len(chain) < 10 and (following := chain[-1].__cause__ or chain[-1].__context__):
-        chain.append(following)
-    return chain

@@ -26,6 +26,7 @@ class PodSettings:
         gpu_image: Of stages in the pool ``gpu``.
         sidecar_image: Of the side-car that holds the XCom; None: the stage's own, so that no other is needed.
         storage_secret: Kubernetes Secret with the storage's credentials.
+        data_claim: PersistentVolumeClaim mounted at ``/data``, where the storage is a file system.
         cluster: Where a stage pod runs its work: ``kubernetes`` (a Dask cluster of its own) or ``local`` (in the pod).
         dashboard_url: Address of a Dask dashboard, with ``{namespace}`` and ``{cluster}``.
         deferrable: Wait in the triggerer instead of in a worker.
@@ -41,6 +42,7 @@ class PodSettings:
     gpu_image: str | None
     sidecar_image: str | None
     storage_secret: str
+    data_claim: str | None
     cluster: str
     dashboard_url: str
     deferrable: bool
@@ -82,7 +84,8 @@ def pod_settings() -> PodSettings:
         gpu_image=get("CURATE_POD_IMAGE_GPU") or None,
         sidecar_image=get("CURATE_POD_SIDECAR_IMAGE") or None,
         storage_secret=get("CURATE_STORAGE_SECRET") or "curate-storage",
-        cluster=_one_of("CURATE_POD_CLUSTER", "kubernetes", ("kubernetes", "local", "cuda")),
+        data_claim=get("CURATE_DATA_CLAIM") or None,
+        cluster=_one_of("CURATE_POD_CLUSTER", "kubernetes", ("kubernetes", "local")),
         dashboard_url=get("CURATE_DASHBOARD_URL") or "http://{cluster}-scheduler.{namespace}:8787/status",
         deferrable=_one_of("CURATE_POD_DEFERRABLE", "true", ("true", "false")) == "true",
         log_seconds=int(_number("CURATE_POD_LOG_SECONDS", 30)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -173,6 +174,10 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         stage.env = [*(stage.env or []), *ours]
         secret = k8s.V1SecretEnvSource(name=self.deployment.storage_secret, optional=not self._credentials)
         stage.env_from = [*(stage.env_from or []), k8s.V1EnvFromSource(secret_ref=secret)]
+        if self.deployment.data_claim:
+            claim = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=self.deployment.data_claim)
+            pod.spec.volumes = [*(pod.spec.volumes or []), k8s.V1Volume(name="data", persistent_volume_claim=claim)]
+            stage.volume_mounts = [*(stage.volume_mounts or []), k8s.V1VolumeMount(name="data", mount_path="/data")]
         for container in pod.spec.containers:
             if container.name == PodDefaults.SIDECAR_CONTAINER_NAME:
                 container.image = self.deployment.sidecar_image or stage.image
@@ -188,6 +193,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             "CURATE_CLUSTER": self.deployment.cluster,
             "CURATE_CLUSTER_NAME": cluster_name(pod.metadata.name),
             "CURATE_STORAGE_SECRET": self.deployment.storage_secret,
+            "CURATE_DATA_CLAIM": self.deployment.data_claim,
             "CURATE_WORKER_IMAGE": image,
             "CURATE_WORKER_POOL": asked.pool,
             "CURATE_WORKER_MEMORY": str(asked.memory_bytes) if asked.memory_bytes else None,
@@ -266,17 +272,20 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         """
         if self._killed or context is None:
             return
+        # What the inherited code was about to raise when it came here to clean up: the reason, where the pod knows of none.
+        pending = sys.exc_info()[1]
         latest = self._latest(remote_pod or pod)
         try:
             super().cleanup(pod, latest, xcom_result, context)
         except AirflowException as error:
             assert latest is not None
             warnings = self._warnings(latest)
+            said = termination_message(latest, self.base_container_name)
             if not has_ended(latest, self.base_container_name):
                 # Never started, or time is up: what is still there must not start once nobody looks.
                 self.pod_manager.delete_pod(latest)
+                said = str(pending or "")
             self._delete_clusters(latest)
-            said = termination_message(latest, self.base_container_name)
             raise self.stage_failure(*pod_fate(latest, self.base_container_name, warnings), _error_in(said), context) from error
 
     def _latest(self, pod: k8s.V1Pod) -> k8s.V1Pod | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,7 +48,8 @@ class TaskInstance:
     """What an operator sees of its task: one try after the other, with XComs and a store that outlive a try."""
 
     def __init__(self, task_id: str, retries: int = 2, results: dict[str, Any] | None = None):
-        self.dag_id, self.task_id, self.run_id, self.map_index = "fruit", task_id, "manual__1", -1
+        # Labels find the pods of a task again: those of two tests must differ.
+        self.dag_id, self.task_id, self.run_id, self.map_index = "fruit", task_id, f"manual__{uuid.uuid4().hex}", -1
         self.try_number, self.max_tries = 1, retries
         self.start_date = None
         self.results = {"resolve": RESOLVED} | (results or {})

@@ -42,6 +42,8 @@ def test_the_dags_are_the_same_but_for_their_operator(as_pods, as_processes):
     assert as_pods["import_errors"] == {}
     assert set(as_pods["dags"]) == set(as_processes["dags"])
     for name, dag in as_pods["dags"].items():
+        if "maintenance" in dag["tags"]:
+            continue  # housekeeping has something more to do where there are pods
         other = as_processes["dags"][name]
         assert dag["tags"] == other["tags"]
         for task_id, task in dag["tasks"].items():
@@ -68,7 +70,7 @@ def test_each_stage_links_to_its_dashboard(as_pods):
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("CURATE_POD_CLUSTER", "kubernets", "one of: kubernetes, local, cuda"),
+        ("CURATE_POD_CLUSTER", "kubernets", "one of: kubernetes, local"),
         ("CURATE_POD_DEFERRABLE", "yes", "one of: true, false"),
         ("CURATE_POD_LOG_SECONDS", "soon", "'soon' is not a number of seconds"),
         ("CURATE_POD_STARTUP_SECONDS", "-1", "'-1' is not a number of seconds"),

@@ -189,6 +189,15 @@ def test_without_a_cluster_the_pod_itself_gets_it(double, monkeypatch):
     assert container(sent(double))["resources"]["limits"] == {"memory": str(16 * 2**30), "nvidia.com/gpu": "2"}
 
 
+def test_a_claim_with_the_data_is_mounted(double, monkeypatch):
+    from curation_airflow.stage_pod_operator import StagePodOperator
+
+    monkeypatch.setenv("CURATE_DATA_CLAIM", "curate-data")
+    made = StagePodOperator(task_id="sorted", call=pods.call()).build_pod_request_obj(dry_run=True)
+    assert [volume.persistent_volume_claim.claim_name for volume in made.spec.volumes if volume.name == "data"] == ["curate-data"]
+    assert "/data" in [mount.mount_path for mount in made.spec.containers[0].volume_mounts]
+
+
 # --- secrets -------------------------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ COMMANDS = [
     "warm",
     "signals",
     "rejudge",
+    "unindex",
 ]
 
 
@@ -285,3 +286,24 @@ def test_rejudge_tells_verdicts_and_commits(finished, tmp_path):
     assert "house.word_count.max" in shown
     wrong = curate("rejudge", refine, "--rules", "tinystorie", check=78)
     assert "no such file of rules" in wrong.stderr
+
+
+def test_a_plan_estimates_what_deduplication_costs(finished):
+    _, pipeline, *_ = finished
+    estimated = json.loads(curate("plan", pipeline, "--estimate", "--documents", "1e11", "--bytes", "4e14", "--json", check=0).stdout)
+    assert estimated["size"] == {"documents": 10**11, "text_bytes": 4 * 10**14, "memory_bytes": 4 * 2**30, "shards": 1986822}
+    [stage] = estimated["stages"]
+    assert (stage["stage"], stage["reduction"]) == ("exact", "dedup.exact")
+    assert [step["step"] for step in stage["steps"]] == ["hashes", "removed", "decisions"]
+    assert stage["steps"][0]["rows"] == 10**11
+    small = ["plan", pipeline, "--estimate", "--documents", "1e6", "--bytes", "4e9"]
+    table = curate(*small, "--assume", "duplicate_ratio=0.5", check=0).stdout
+    assert "1,000,000 documents, 4.0 GB of text" in table
+    assert "duplicate_ratio 0.5" in table
+    assert "expected" in curate("plan", pipeline, "--estimate", check=78).stderr
+    assert "did you mean 'grey_ratio'" in curate(*small, "--assume", "gray_ratio=1", check=78).stderr
+
+
+def test_unindex_says_that_there_is_no_index(finished):
+    folder, *_ = finished
+    assert "has no published index" in curate("unindex", "stories:s0", "--pipeline", "small", "--root", folder / "data", check=78).stderr

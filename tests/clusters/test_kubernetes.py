@@ -16,7 +16,6 @@ from curation_tasks.cli.run import run_pipeline
 from curation_tasks.clusters import ClusterSettings, memory_per_task, open_cluster, task_slots
 from curation_tasks.clusters.kubernetes_spec import cluster_object, kubernetes_settings
 from curation_tasks.errors import ConfigError, TransientError
-from curation_tasks.storage.cache import cache_folder
 
 REPOSITORY = Path(__file__).parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests" / "services")]
@@ -40,18 +39,8 @@ def double():
         yield running
 
 
-@pytest.fixture
-def templates(tmp_path) -> Path:
-    """The deployment's specs of Dask pods, but that all pods share this machine's compiled kernels."""
-    folder = tmp_path / "dask"
-    folder.mkdir()
-    for path in (REPOSITORY / "k8s" / "base" / "dask").glob("*.yaml"):
-        (folder / path.name).write_text(path.read_text(encoding="utf-8").replace("value: /var/cache/curate", f"value: {cache_folder()}"))
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def _stage_pod(monkeypatch, double, templates):
+def _stage_pod(monkeypatch, double):
     """This process is a stage pod: it acts for the stage's account and has a pod that owns its clusters."""
     monkeypatch.setenv("KUBECONFIG", str(double.kubeconfigs["curate-stage"]))
     pod = double.create(
@@ -64,7 +53,7 @@ def _stage_pod(monkeypatch, double, templates):
         "CURATE_POD_UID": pod["metadata"]["uid"],
         "CURATE_POD_NAMESPACE": "default",
         "CURATE_WORKER_IMAGE": "curation-worker:cpu",
-        "CURATE_DASK_TEMPLATES": str(templates),
+        "CURATE_DASK_TEMPLATES": str(REPOSITORY / "k8s" / "base" / "dask"),
         "CURATE_CLUSTER_OPERATOR_SECONDS": "20",
     }.items():
         monkeypatch.setenv(name, value)
@@ -127,7 +116,7 @@ def test_what_the_operator_does_not_act_on_is_made_once_more(double, monkeypatch
     with open_cluster(settings()) as client:
         assert client.submit(int, "7").result() == 7
         [made] = double.objects("daskclusters")
-        assert made["metadata"]["name"].endswith("-2")
+        assert made["metadata"]["name"].endswith("-again")
 
 
 def test_a_cluster_lives_no_longer_than_the_pod_of_its_stage(double):
@@ -184,13 +173,14 @@ def test_a_quota_is_named(double, monkeypatch):
         pass
 
 
-def test_other_versions_are_refused_before_any_work(double, templates, tmp_path):
+def test_other_versions_are_refused_before_any_work(double, monkeypatch, tmp_path):
     other = tmp_path / "site" / "curation_tasks-9.9.dist-info"
     other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: curation-tasks\nVersion: 9.9\n")
-    workers = templates / "cpu.yaml"
-    text = workers.read_text(encoding="utf-8")
-    workers.write_text(text.replace("env:", f"env:\n        - {{name: PYTHONPATH, value: {other.parent}}}"), encoding="utf-8")
+    for path in (REPOSITORY / "k8s" / "base" / "dask").glob("*.yaml"):
+        variable = f"env:\n        - {{name: PYTHONPATH, value: {other.parent}}}" if path.stem == "cpu" else "env:"
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8").replace("env:", variable), encoding="utf-8")
+    monkeypatch.setenv("CURATE_DASK_TEMPLATES", str(tmp_path))
     with (
         pytest.raises(ConfigError, match=r"curation-tasks: 0\.1\.0 in the stage, 9\.9 in the workers(?s:.)*one image"),
         open_cluster(settings()),

@@ -105,6 +105,14 @@ def test_other_work_has_a_process_for_each_core():
     assert option(found, "--memory-limit") == str(2 * 2**30)
 
 
+def test_a_deployment_may_make_all_workers_smaller(monkeypatch):
+    monkeypatch.setenv("CURATE_WORKER_THREADS", "1")
+    monkeypatch.setenv("CURATE_WORKER_MEMORY", "2GiB")
+    found = container(made(), "worker")
+    assert found["resources"]["requests"] == {"cpu": "1", "memory": str(2 * 2**30)}
+    assert (option(found, "--nthreads"), option(found, "--memory-limit")) == ("1", str(2 * 2**30))
+
+
 def test_pods_of_an_adaptive_cluster_are_one_worker_each(monkeypatch):
     monkeypatch.setenv("CURATE_WORKERS", "1-20")
     document = made(threads=False)

@@ -37,3 +37,9 @@ def test_an_unknown_kind_names_the_nearest(monkeypatch):
     monkeypatch.setenv("CURATE_CLUSTER", "locl")
     with pytest.raises(ConfigError, match="did you mean 'local'"), open_cluster(ClusterSettings(cluster_kind())):
         pass
+
+
+def test_no_worker_is_profiled():
+    """Dask's profiler may deadlock with the garbage collector (python/cpython#106883)."""
+    with open_cluster(ClusterSettings(workers=2)) as client:
+        assert client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks) == dict.fromkeys(client.nthreads(), False)

@@ -1,6 +1,7 @@
 """Fuzzy deduplication end to end: what greedy decides on exact edges, however the work is cut, ordered or interrupted."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -316,3 +317,33 @@ def test_object_storage_serves_as_well_as_a_disk(make_dataset, make_context, buc
     there = fuzzy(make_dataset(f"{bucket}/data", shards), PARAMETERS, make_context(f"{bucket}/work"))
     assert there.counters == here.counters
     assert [uri and read_bytes(uri) for uri in there.uris] == [uri and read_bytes(uri) for uri in here.uris]
+
+
+def test_one_word_is_the_same_or_another(make_dataset, make_context, tmp_path):
+    dataset = make_dataset(tmp_path, [["one", "two", "ONE.", "one two"]])
+    for verify in ("two_stage", "exact", "estimate"):
+        found = read(fuzzy(dataset, FuzzyParameters(verify=verify), make_context(tmp_path / verify)))
+        assert told(found) == {(0, 2): ("doc-0-0", 1.0, "exact")}
+
+
+def test_a_document_of_a_million_words_is_one_of_many(make_dataset, make_context, tmp_path):
+    words = [f"{number:x}" for number in range(10**6)]
+    other = " ".join([*words[:-1000], "an", "end", "of", "its", "own"])
+    shards = [[" ".join(words), "short"], [other, "short too"]]
+    decisions = fuzzy(make_dataset(tmp_path, shards), FuzzyParameters(), make_context(tmp_path / "work"))
+    assert list(read(decisions)) == [(1, 0)]
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_workers_at_once_give_the_same(make_dataset, make_context, tmp_path, workers):
+    dataset = make_dataset(tmp_path, cut(versions(11, families=4, members=6), 4))
+
+    def at_once(step, function, items, *arguments):
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda item: function(item, *arguments), items))
+
+    parameters = PARAMETERS.model_copy(update={"component_rows": 3})
+    expected = fuzzy(dataset, PARAMETERS, make_context(tmp_path / "one"))
+    decisions = fuzzy(dataset, parameters, make_context(tmp_path / "many", at_once, 40_000))
+    assert decisions.counters == expected.counters
+    assert [uri and read_bytes(uri) for uri in decisions.uris] == [uri and read_bytes(uri) for uri in expected.uris]

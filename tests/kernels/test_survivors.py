@@ -13,11 +13,10 @@ from curation_tasks.kernels.survivors import (
     Measure,
     buckets_of,
     compare,
-    components,
     cut_pairs,
     decide,
-    settle,
-)  # fmt: skip
+    )  # fmt: skip
+from curation_tasks.kernels.union_find import components, settle
 
 MEASURE = Measure(bits=False, reject=28, accept=48, link=48)
 

@@ -42,6 +42,9 @@ LINKS_AND_LINES = {
     "one\n\n\n\ntwo\n----\nthree": "one\n\ntwo\n\nthree",
     "__NOTOC__\ntext __ОГЛ_СПРАВА__ goes on": "text goes on",
     "[[nested [[link|label]] inside]]": "nested label inside",
+    # Found by the oracle: an edge behind an empty label, and three brackets in a row.
+    "[[town|[[de:Stadt]]]] river, <b>[[de:Stadt]]</b> sea": "river, sea",
+    "[[town|[https://a.b label]]] on": "label on",
 }
 TAGS_AND_ENTITIES = {
     "word<ref>source</ref> next<ref name=a /> one<ref name='b'>{{cite}}</ref>.": "word next one.",

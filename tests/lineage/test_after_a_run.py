@@ -62,7 +62,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     pipeline = folder / "small.yaml"
     pipeline.write_text(PIPELINE.replace("FILES", str(folder / "*.jsonl")))
     outcomes: dict[str, Mapping[str, Any]] = {}
-    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as client:
 
         @contextmanager
         def one_client(settings: Any) -> Iterator[Client]:

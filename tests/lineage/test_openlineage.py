@@ -58,7 +58,7 @@ def collector(monkeypatch) -> Iterator[list[dict]]:
 
 
 def of(events: list[dict], stage: str) -> list[dict]:
-    return [event for event in events if event["job"]["name"] == f"demo.{stage}"]
+    return [event for event in events if event["job"]["name"] == f"curation.demo.{stage}"]
 
 
 def test_a_run_tells_of_each_stage_what_it_read_and_wrote(pipeline, tmp_path, collector, monkeypatch):

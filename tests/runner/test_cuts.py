@@ -118,3 +118,9 @@ def test_without_text_in_the_ledger_the_places_stay(finished):
     cuts = rows(read_manifest(outcome["manifest"]), "cuts")
     assert [(cut["start"], cut["characters"], cut["survivor"]) for cut in cuts] == [(0, 20, "lines:a0"), (37, 23, "lines:a0")]
     assert "text" not in cuts[0]
+
+
+def test_one_worker_gives_the_digests_of_two(finished):
+    outcomes, folder = finished
+    again = run_pipeline(folder / "lines.yaml", "all", str(folder / "one"), workers=1)
+    assert {o["stage"]: (o["key"], o["digest"]) for o in again} == {name: (o["key"], o["digest"]) for name, o in outcomes.items()}

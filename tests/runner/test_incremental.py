@@ -17,6 +17,7 @@ from curation_tasks.manifest import read_list, read_manifest
 from curation_tasks.plan import plan
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner import lease as leases
+from curation_tasks.runner.erasure import erase_from_indexes
 from curation_tasks.runner.freshness import freshness, indexed_documents, states
 from curation_tasks.runner.publish import named_manifest
 from curation_tasks.runner.retention import expired_folders, snapshots
@@ -105,6 +106,23 @@ def test_any_order_of_runs_ends_in_the_same_data(curate, tmp_path, order):
     assert [state(root, snapshot) for snapshot in MONTHS] == ["fresh"] * 3
 
 
+@pytest.mark.parametrize("reduction", ["dedup.fuzzy", "dedup.simhash", "dedup.sentences", "dedup.paragraphs"])
+def test_every_reduction_is_compared_with_earlier_snapshots(curate, tmp_path, reduction):
+    parameters = {
+        "dedup.sentences": "{span: 1, min_characters: 1, min_document_characters: 0}",
+        "dedup.paragraphs": "{min_document_characters: 0}",
+    }.get(reduction, "{}")
+    changed = {"reduction: dedup.exact": f"reduction: {reduction}\n    parameters: {parameters}"}
+    texts = {snapshot: [f"{text} stands alone" for text in listed] for snapshot, listed in TEXTS.items()}
+    for snapshot in ("2026-01", "2026-03", "2026-02"):
+        curate(snapshot, texts=texts, **changed)
+    assert [state(tmp_path / "data", snapshot) for snapshot in MONTHS] == ["fresh", "fresh", "incomplete"]
+    curate("2026-03", texts=texts, **changed)
+    expected = {snapshot: [f"{text} stands alone" for text in listed] for snapshot, listed in EXPECTED.items()}
+    assert {snapshot: published_text(tmp_path / "data", snapshot) for snapshot in MONTHS} == expected
+    assert state(tmp_path / "data", "2026-03") == "fresh"
+
+
 def test_what_is_stale_and_why(curate, tmp_path):
     root = tmp_path / "data"
     curate("2026-03")
@@ -168,6 +186,21 @@ def test_an_erasure_is_seen_at_once_and_matters_only_where_somebody_was_removed_
     curate("2026-02")
     assert state(root, "2026-02") == "fresh"
     assert published_text(root, "2026-02") == ["a", "d", "e"]
+
+
+def test_unindexed_documents_stop_removing_others_and_the_command_says_whom_that_concerns(curate, tmp_path):
+    root = str(tmp_path / "data")
+    for snapshot in MONTHS:
+        curate(snapshot)
+    with pytest.raises(InputError, match="no index lists such a document"):
+        erase_from_indexes(root, "monthly", ["dated:2026-01-2"])  # it was removed itself
+    assert erase_from_indexes(root, "monthly", ["dated:2026-02-1", "dated:2026-01-3"]) == [
+        {"snapshot": "2026-01", "stage": "exact", "documents": 1, "state": "fresh"},
+        {"snapshot": "2026-02", "stage": "exact", "documents": 1, "state": "fresh"},
+        {"snapshot": "2026-03", "stage": "exact", "documents": 0, "state": "unsupported: 1"},
+    ]
+    curate("2026-03")
+    assert published_text(root, "2026-03") == ["d", "f"]
 
 
 def test_an_index_that_changes_after_resolve_stops_the_run(curate, tmp_path, cluster):

@@ -103,6 +103,22 @@ def test_another_threshold_needs_no_new_run_of_what_comes_before(pipeline, root)
     assert "committed" in preview.origin
 
 
+def test_a_rule_for_one_language_tells_nothing_of_others(pipeline, root):
+    rules = {
+        "stories": {"extra_rules": [{"signal": "word_count", "min": 10}]},
+        "none": {"extra_rules": [{"signal": "word_count", "min": 99}]},
+    }
+    names = {"by_language": rules, "language_column": "source"}
+    preview = of(pipeline, root, overrides={f"refine.filters.quality.{name}": value for name, value in names.items()})
+    known = {rule.reason: (bool(np.isfinite(rule.values).all()), bool(rule.missed.any())) for rule in preview.operations[1].rules}
+    assert known == {
+        "extra.word_count.min": (False, False),
+        "extra.word_count.max": (False, False),
+        "stories.extra.word_count.min": (True, True),
+        "none.extra.word_count.min": (False, False),
+    }
+
+
 @pytest.mark.parametrize(("stage", "message"), [("stories", "one of: clean, refine"), ("refin", "did you mean 'refine'")])
 def test_what_is_no_stage_of_operations_is_told(pipeline, root, stage, message):
     with pytest.raises(ConfigError, match=message):

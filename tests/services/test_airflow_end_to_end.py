@@ -104,14 +104,21 @@ class Deployment:
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         return self.client.get(f"/api/v2{path}", params=parameters).raise_for_status().json()
 
-    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 240) -> Any:
+    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 400) -> Any:
         end = time.monotonic() + seconds
         while not (found := ready()):
             if time.monotonic() > end:
-                lines = (self.home / "standalone.log").read_text(errors="replace").splitlines()[-60:]
-                raise AssertionError("\n".join([f"{what} did not come within {seconds:.0f} s", *lines]))
+                raise AssertionError("\n".join([f"{what} did not come within {seconds:.0f} s", *self.state()]))
             time.sleep(1)
         return found
+
+    def state(self) -> list[str]:
+        """A line for each run, with the states of its tasks."""
+        lines = []
+        for run in self.get("/dags/~/dagRuns", limit=100)["dag_runs"]:
+            tasks = self.get(f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances")["task_instances"]
+            lines.append(f"{run['dag_id']} {run['dag_run_id']} {run['state']}: " + ", ".join(f"{t['task_id']} {t['state']}" for t in tasks))
+        return lines
 
     def unpause(self, dag: str) -> None:
         self.client.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
@@ -172,6 +179,8 @@ def deployment(tmp_path_factory, radosgw_environment, origin) -> Iterator[Deploy
             "CORE__XCOM_BACKEND=airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
             f"COMMON_IO__XCOM_OBJECTSTORAGE_PATH=file://{folder}/xcom", "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD=0",
         )  # fmt: skip
+        transport = {"type": "file", "log_file_path": f"{folder}/events.jsonl", "append": True}
+        settings += (f"OPENLINEAGE__TRANSPORT={json.dumps(transport)}", "OPENLINEAGE__NAMESPACE=orchard")
         standalone = [sys.executable, "-m", "curation_airflow.standalone"]
         options = ["--home", str(home), "--database", "postgres", *(item for name in settings for item in ("--setting", name))]
         try:
@@ -205,7 +214,7 @@ def kill_a_stage(name: str) -> None:
     raise AssertionError(f"no stage {name!r} was started")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     listed = origin[1]
     for dag in ("discovery", "salad"):
@@ -223,7 +232,7 @@ def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     for dag in ("apples", "pears"):
         deployment.unpause(dag)
     kill_a_stage("apples-basket")
-    deployment.wait("the backfill", lambda: {"2026-02", "2026-05", "2026-07"} <= set(deployment.succeeded("apples")), 400)
+    deployment.wait("the backfill", lambda: {"2026-02", "2026-05", "2026-07"} <= set(deployment.succeeded("apples")))
     deployment.wait("the scheduled run", lambda: deployment.succeeded("pears") == ["2026-07"])
     deployment.wait("both runs of 2026-07", lambda: deployment.succeeded("apples").count("2026-07") == 2)
     tries = [
@@ -235,13 +244,13 @@ def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     assert max(tries) == 2, tries
 
     # Both inputs have 2026-07, so the blend has run for it, and for no other.
-    deployment.wait("the blend of 2026-07", lambda: deployment.succeeded("salad") == ["2026-07"])
+    deployment.wait("the blend of 2026-07", lambda: set(deployment.succeeded("salad")) == {"2026-07"})
 
     listed.append("2026-09 2026-09-01")
     deployment.discover()
     for dag in ("apples", "pears"):
         deployment.wait(f"2026-09 of {dag}", lambda dag=dag: "2026-09" in deployment.succeeded(dag))
-    deployment.wait("the blend of 2026-09", lambda: deployment.succeeded("salad") == ["2026-07", "2026-09"])
+    deployment.wait("the blend of 2026-09", lambda: set(deployment.succeeded("salad")) == {"2026-07", "2026-09"})
 
     [event, *_] = deployment.get("/assets/events", limit=1, order_by="-timestamp")["asset_events"]
     assert event["partition_key"] == "2026-09"
@@ -259,6 +268,14 @@ def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     stages = [result for result in results if isinstance(result, dict) and "manifest" in result]
     assert sum(result["reused"] for result in stages) >= 4
     assert max(len(json.dumps(result)) for result in stages) <= 4096
+
+    # The events of a stage name the run of its Airflow task as their parent.
+    events = [json.loads(line) for line in (deployment.home.parent / "events.jsonl").read_text().splitlines()]
+    tasks = {event["run"]["runId"] for event in events if event["job"]["name"] == "apples.crate"}
+    stages = [event for event in events if event["job"]["name"] == "curation.apples.crate"]
+    assert {"START", "COMPLETE"} == {event["eventType"] for event in stages}
+    assert {event["run"]["facets"]["parent"]["run"]["runId"] for event in stages} <= tasks
+    assert {event["run"]["facets"]["parent"]["root"]["job"]["name"] for event in stages} == {"apples"}
 
     published = {name: deployment.digests(name) for name in ("apples", "pears", "salad")}
     assert {name: sorted(found) for name, found in published.items()} == {

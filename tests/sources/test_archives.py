@@ -199,6 +199,20 @@ class TestDamage:
         assert found == [*URLS[:2], *URLS[3:]]
         assert (unreadable, records) == ({"damaged": 1}, 6)
 
+    def test_an_answer_whose_header_has_bare_line_ends_keeps_its_whole_page(self):
+        """As in ClueWeb09: a strict reader takes the page's own blank line for the header's end."""
+        body = b"<p>first\r\n\r\n<p>second"
+        block = b"HTTP/1.1 200 OK\nContent-Type: text/html; charset=EUC-JP\n\n" + body
+        head = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n"
+        _, [record] = read(head % len(block) + block + b"\r\n\r\n")
+        assert (record.body, record.http.status, record.http.charset) == (body, 200, "EUC-JP")
+
+    def test_an_answer_without_a_header_is_a_record_without_one(self):
+        block = b"<html>no header"
+        head = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http\r\nContent-Length: %d\r\n\r\n"
+        _, [record] = read(head % len(block) + block + b"\r\n\r\n")
+        assert record.http is None
+
     @pytest.mark.parametrize("compressed", [True, False])
     def test_a_damaged_arc(self, compressed: bool):
         members = arc_members()

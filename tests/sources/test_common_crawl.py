@@ -246,6 +246,11 @@ def test_a_folder_is_a_base_as_well(tmp_path: Path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
     check_all_pages(*documents(parameters(str(tmp_path))))
+    units = list_files(parameters(str(tmp_path)), CRAWL)
+    assert all(unit.bytes > 0 and unit.etag for unit in units)
+    Path(units[1].uri).unlink()
+    with pytest.raises(InputError, match="names a file that is not there"):
+        list_files(parameters(str(tmp_path)), CRAWL)
 
 
 def test_from_an_object_store(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

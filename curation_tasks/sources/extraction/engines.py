@@ -72,6 +72,7 @@ def make_trafilatura(parameters: ExtractionParameters) -> ExtractionEngine:
 def make_justext(parameters: ExtractionParameters) -> ExtractionEngine:
     """Stop-word density of paragraphs. The stop list is the one whose words the page has most. https://github.com/miso-belica/jusText"""
     import justext
+    from resiliparse.extract.html2text import extract_plain_text
 
     from curation_tasks.sources.extraction.stop_words import StopLists
 
@@ -80,7 +81,8 @@ def make_justext(parameters: ExtractionParameters) -> ExtractionEngine:
     def extract(page: Page) -> str:
         if not page.html.strip():
             return ""
-        stop_words = lists.of_text(page.tree.body.text if page.tree.body else "")
+        # What readers see: the text of all nodes would be judged by the words of scripts.
+        stop_words = lists.of_text(extract_plain_text(page.tree, main_content=False, alt_texts=False))
         # Scripts without spaces, and languages without a list, are judged by length and links alone.
         density = {} if stop_words else {"stopwords_low": 0.0, "stopwords_high": 0.0}
         paragraphs = justext.justext(_without_declaration(page.html), stop_words, **density)

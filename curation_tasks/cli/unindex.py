@@ -1,0 +1,38 @@
+"""`curate unindex`: documents that are to be forgotten stop removing others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from curation_tasks.cli import options
+from curation_tasks.cli.output import console, print_json, print_table
+
+
+def unindex(
+    documents: Annotated[list[str], typer.Argument(metavar="DOC_ID...", help="Identities of documents.")],
+    pipeline: Annotated[str, typer.Option("--pipeline", help="Whose indexes.")],
+    root: options.Root = options.DEFAULT_ROOT,
+    json_: options.Json = False,
+) -> None:
+    """Take documents out of the indexes that later snapshots are compared with.
+
+    It takes effect at once, and says which snapshots removed a document in favour of one of these: those are to be run again.
+    The datasets themselves are not touched: take the documents out at their source, run and publish their snapshots again.
+
+    [bold]Example[/]: curate unindex crawl:20260114-77 --pipeline crawl
+    """
+    from curation_tasks.runner.erasure import erase_from_indexes
+
+    rows = erase_from_indexes(root, pipeline, documents)
+    if json_:
+        print_json(rows)
+        return
+    columns = ["snapshot", "stage", "documents", "state"]
+    print_table(f"Indexes of {pipeline}", columns, [[row[name] for name in columns] for row in rows], right=["documents"])
+    console.print("The datasets still hold the documents: take them out at their source, run and publish their snapshots again.")
+
+
+def register(application: typer.Typer) -> None:
+    application.command("unindex")(unindex)

@@ -1,0 +1,75 @@
+"""Entities of the wikitext scanner's second pass: named and numeric ones become their characters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation_tasks.kernels.compilation import inner
+from curation_tasks.kernels.wikitext_brackets import SPACE, folded_letter
+from curation_tasks.kernels.wikitext_output import SEMICOLON
+from curation_tasks.kernels.wikitext_tables import ENTITY, find_name, write_literal
+
+AMPERSAND, HASH = 38, 35
+_LONGEST_ENTITY = 34
+
+
+@inner
+def entity(data, tables, at, limit, out, w):
+    """At ``&``: the character of an entity that ends with ``;``, else the ampersand."""
+    stop = at + 1
+    while stop < limit and stop - at < _LONGEST_ENTITY and data[stop] != SEMICOLON and data[stop] > SPACE and data[stop] != AMPERSAND:
+        stop += 1
+    if stop < limit and data[stop] == SEMICOLON and stop > at + 2:
+        if data[at + 1] == HASH:
+            code = _number(data, at + 2, stop)
+            if code >= 0:
+                return stop + 1, _write_character(code, out, w)
+        else:
+            literal = find_name(tables, ENTITY, data, at + 1, stop)
+            if literal >= 0:
+                return stop + 1, write_literal(tables, literal, out, w)
+    out[w] = AMPERSAND
+    return at + 1, w + 1
+
+
+@inner
+def _number(data, start, end):
+    """The code point of a numeric entity, −1 when it is none that text may have."""
+    base = 10
+    if folded_letter(data[start]) == 120:
+        start, base = start + 1, 16
+    if start == end:
+        return np.int64(-1)
+    code = np.int64(0)
+    for at in range(start, end):
+        byte = folded_letter(data[at])
+        digit = byte - 48 if 48 <= byte <= 57 else byte - 87 if 97 <= byte <= 102 else np.int64(99)
+        if digit >= base or code >= 0x110000:
+            return np.int64(-1)
+        code = code * base + digit
+    if code == 160:
+        return np.int64(SPACE)
+    if (code < 32 and code != 9 and code != 10) or 0xD800 <= code < 0xE000 or code >= 0x110000:
+        return np.int64(-1)
+    return code
+
+
+@inner
+def _write_character(code, out, w):
+    """Writes a code point as UTF-8."""
+    if code < 0x80:
+        out[w] = code
+        return w + 1
+    if code < 0x800:
+        out[w] = 0xC0 | code >> 6
+    elif code < 0x10000:
+        out[w] = 0xE0 | code >> 12
+        w += 1
+        out[w] = 0x80 | code >> 6 & 0x3F
+    else:
+        out[w] = 0xF0 | code >> 18
+        out[w + 1] = 0x80 | code >> 12 & 0x3F
+        w += 2
+        out[w] = 0x80 | code >> 6 & 0x3F
+    out[w + 1] = 0x80 | code & 0x3F
+    return w + 2

@@ -1,0 +1,174 @@
+"""Stages on a cluster, real or not, by the same tests: they end well, badly or not at all, and what is lost is done again."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+
+from curation_tasks.cli.run import run_pipeline
+from curation_tasks.plan import plan
+from curation_tasks.spec import RESOLVE, load_pipeline
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.timeout(1200),
+]
+PIPELINE = Path(__file__).with_name("pipeline.yaml")
+CALLS = {call.stage: call for call in plan(load_pipeline(PIPELINE)).calls(str(PIPELINE), "all", "{root}")}
+STAGE_POD = "app.kubernetes.io/component=stage,curation/stage="
+
+
+@pytest.fixture(scope="session")
+def expected(tmp_path_factory) -> dict[str, str]:
+    """Stage → digest of a run without cluster."""
+    outcomes = run_pipeline(PIPELINE, "all", str(tmp_path_factory.mktemp("here")))
+    return {outcome["stage"]: outcome["digest"] for outcome in outcomes}
+
+
+@pytest.fixture(autouse=True)
+def _collected():
+    yield
+    gc.collect()
+
+
+def operator(place, stage: str, **settings):
+    import dataclasses
+
+    from curation_airflow.stage_pod_operator import StagePodOperator
+
+    call = dataclasses.replace(CALLS[stage], root=place.root) if stage == RESOLVE else CALLS[stage]
+    made = StagePodOperator(task_id=stage, call=call, retries=2)
+    for name, value in settings.items():
+        setattr(made, name, value)
+    return made
+
+
+def instance(stage: str, results: dict | None = None):
+    import pods
+
+    return pods.TaskInstance(stage, results=results)
+
+
+def run(task, context):
+    import pods
+
+    return pods.run(task, context)
+
+
+@pytest.fixture
+def resolved(place) -> dict:
+    ti = instance(RESOLVE)
+    return {RESOLVE: run(operator(place, RESOLVE), ti.context())}
+
+
+@pytest.mark.parametrize("deferrable", ["true", "false"])
+def test_a_pipeline_has_the_digests_of_a_run_without_cluster(place, expected, monkeypatch, deferrable):
+    if deferrable == "false" and not place.real:
+        pytest.skip("on the double the tests of the operator do this")
+    monkeypatch.setenv("CURATE_POD_DEFERRABLE", deferrable)
+    results: dict = {}
+    for stage in CALLS:
+        results[stage] = run(operator(place, stage), instance(stage, results).context())
+        assert results[stage]["digest"] == expected[stage], stage
+    assert place.clusters() == []
+
+
+def test_a_wrong_stage_fails_at_once(place, resolved):
+    import dataclasses
+
+    task = operator(place, "stories")
+    task.call = dataclasses.replace(task.call, stage="storys")
+    with pytest.raises(AirflowFailException, match=r"exit code 78(?s:.)*did you mean 'stories'"):
+        run(task, instance("stories", resolved).context())
+
+
+def test_an_image_that_is_nowhere_is_named(place, monkeypatch):
+    if not place.real:
+        pytest.skip("the double has no images; the tests of the operator inject this")
+    monkeypatch.setenv("CURATE_POD_IMAGE", "registry.invalid/none:none")
+    with pytest.raises(AirflowException, match="did not start"):
+        run(operator(place, RESOLVE), instance(RESOLVE).context())
+
+
+def test_a_pod_for_which_there_is_no_node_is_not_left_behind(place):
+    if not place.real:
+        pytest.skip("the double has one node for all; the tests of the operator inject this")
+    place.change_pod(nodeSelector={"curation/no-such": "node"})
+    task = operator(place, RESOLVE, startup_timeout_seconds=20, schedule_timeout_seconds=20)
+    with pytest.raises(AirflowException, match="never given a node"):
+        run(task, instance(RESOLVE).context())
+    assert wait_until(lambda: not place.pods(f"{STAGE_POD}{RESOLVE}"))
+
+
+def test_want_of_memory_is_told_from_other_ends(place):
+    if not place.real:
+        pytest.skip("the double limits no memory; the tests of the operator inject this")
+    place.change_template(resources={"requests": {"memory": "16Mi"}, "limits": {"memory": "32Mi"}})
+    with pytest.raises(AirflowException, match=r"memory(?s:.)*resources\.memory"):
+        run(operator(place, RESOLVE), instance(RESOLVE).context())
+
+
+def test_the_next_try_goes_on_with_the_pod_of_a_worker_that_died(place, expected, resolved):
+    ti = instance("stories", resolved)
+    task = operator(place, "stories")
+    with pytest.raises(TaskDeferred):
+        task.execute(ti.context())
+    ti.try_number = 2
+    assert run(operator(place, "stories"), ti.context())["digest"] == expected["stories"]
+    assert place.clusters() == []
+
+
+LOST = {"worker": "dask.org/component=worker", "scheduler": "dask.org/component=scheduler", "stage": f"{STAGE_POD}stories"}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_whatever_is_lost_the_digest_is_the_same_and_no_cluster_is_left(place, expected, resolved, lost):
+    slow = [{"name": "CURATE_TEST_UNIT_DELAY", "value": "3"}]
+    given = [{"name": "HOME", "value": "/tmp"}, {"name": "CURATE_DASK_TEMPLATES", "value": "/etc/curate/dask"}]
+    place.change_template(env=[*given, *slow, {"name": "CURATE_WORKERS", "value": "2"}])
+
+    def lose() -> None:
+        # Workers run and hold units: they have run longer than it takes to get one.
+        if wait_until(lambda: len(running(place, LOST["worker"])) >= 1):
+            time.sleep(8)
+            place.delete_pod(running(place, LOST[lost])[0])
+
+    losing = threading.Thread(target=lose)
+    losing.start()
+    ti = instance("stories", resolved)
+    attempts = 0
+    while True:
+        attempts += 1
+        ti.try_number = attempts
+        try:
+            result = run(operator(place, "stories"), ti.context())
+            break
+        except AirflowFailException:
+            raise
+        except AirflowException:
+            assert attempts < 3
+            place.change_template(env=given)
+            wait_until(lambda: place.clusters() == [])
+    losing.join()
+    assert result["digest"] == expected["stories"]
+    assert attempts == (1 if lost == "worker" else 2)
+    assert wait_until(lambda: place.clusters() == [])
+
+
+def running(place, labels: str) -> list[str]:
+    return [pod.metadata.name for pod in place.pods(labels) if pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None]
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 300) -> bool:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True

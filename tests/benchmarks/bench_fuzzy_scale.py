@@ -1,0 +1,143 @@
+"""Fuzzy de-duplication at scale: shards of made-up documents to decisions, step by step, with time, memory and storage.
+
+    python tests/benchmarks/bench_fuzzy_scale.py [--documents 1e6] [--workers 2] [--memory 2e9] [--folder DIR] [--corpus FILE]
+
+Documents have 30 words, about 200 bytes. A third of them are copies with a few words changed at the end, of texts of which
+some are copied often; 2 % are one text, 1 % nearly one text, and 0.5 % a template: alike, but below the threshold. The
+option ``--corpus`` is taken for the sake of `make bench` and not used.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation_tasks.context import ReductionContext
+from curation_tasks.dedup.fuzzy import fuzzy
+from curation_tasks.dedup.fuzzy_parts import FuzzyParameters
+from curation_tasks.manifest import Dataset, Manifest, write_list
+from curation_tasks.storage.shard import ShardWriter
+
+SCHEMA = {"doc_id": "string", "text": "string"}
+SHARD_LIST = {"path": "string", "rows": "int64", "bytes": "int64", "text_bytes": "int64", "hash": "string", "sha256": "string"}
+WORDS, VOCABULARY, SHARD_ROWS, BLOCK = 30, 50_000, 500_000, 100_000
+#: Words changed at the end of a copy, and how often; similarity to the original is (26 − changed) ÷ (26 + changed).
+CHANGED, SHARES = [0, 1, 2, 3, 4, 6], [0.15, 0.3, 0.2, 0.15, 0.1, 0.1]
+TEMPLATE_CHANGED = 6
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--documents", type=float, default=1e5)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memory", type=float, default=2e9, help="bytes of a task")
+    parser.add_argument("--folder", help="where to work; a temporary folder by default")
+    parser.add_argument("--corpus", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    pa.set_cpu_count(1)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        dataset = make_dataset(Path(folder), int(arguments.documents))
+        print(f"{dataset.rows:,} documents, {sum(shard.text_bytes for shard in dataset.shards) / 1e6:,.0f} MB of text")
+        steps = Steps(arguments.workers, Path(folder) / "work")
+        context = ReductionContext(
+            pipeline="bench", snapshot="all", stage="dedup", folder=folder, work=f"{folder}/work", map=steps,
+            memory_per_task=int(arguments.memory),
+        )  # fmt: skip
+        started, cpu = time.perf_counter(), time.process_time()
+        decisions = fuzzy(dataset, FuzzyParameters(), context)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        steps.report()
+        print(" · ".join(f"{name} {count:,}" for name, count in decisions.counters.items()))
+        later = seconds - steps.seconds["signatures"]
+        print(f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {arguments.workers} threads")
+        print(f"{cpu:,.0f} core-seconds")
+        print(f"peak memory {steps.peak / 1e9:.1f} GB, temporary storage {steps.stored / 1e9:.1f} GB")
+    return 0
+
+
+class Steps:
+    """Runs items on threads, and measures each step: wall and CPU seconds, and the highest resident size."""
+
+    def __init__(self, workers: int, work: Path):
+        self.pool, self.work = ThreadPoolExecutor(workers), work
+        self.seconds: dict[str, float] = {}
+        self.rows: list[tuple[str, int, float, float, int]] = []
+        self.peak = self.stored = 0
+
+    def __call__(self, step: str, function: Callable[..., Any], items: Sequence[Any], *arguments: Any) -> list[dict[str, Any]]:
+        done = threading.Event()
+        highest = [0]
+        watcher = threading.Thread(target=self._watch, args=(done, highest))
+        watcher.start()
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            results = list(self.pool.map(lambda item: function(item, *arguments), items))
+        finally:
+            done.set()
+            watcher.join()
+        self.seconds[step] = time.perf_counter() - wall
+        self.rows.append((step, len(items), self.seconds[step], time.process_time() - cpu, highest[0]))
+        self.peak = max(self.peak, highest[0])
+        self.stored = max(self.stored, sum(file.stat().st_size for file in self.work.rglob("*") if file.is_file()))
+        return results
+
+    def _watch(self, done: threading.Event, highest: list[int]) -> None:
+        process = psutil.Process()
+        while not done.wait(0.1):
+            highest[0] = max(highest[0], process.memory_info().rss)
+
+    def report(self) -> None:
+        print(f"{'step':16}{'items':>6}{'seconds':>9}{'CPU':>8}{'GB':>6}")
+        for step, items, wall, cpu, memory in self.rows:
+            if wall >= 0.05:
+                print(f"{step:16}{items:6}{wall:9.1f}{cpu:8.1f}{memory / 1e9:6.1f}")
+
+
+def make_dataset(folder: Path, documents: int) -> Dataset:
+    """Shards of made-up documents: the same for the same number."""
+    generator = np.random.default_rng(7)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    vocabulary = pa.array(["".join(word) for word in letters[generator.integers(0, 26, (VOCABULARY, 6))]])
+    originals = generator.integers(0, VOCABULARY, (max(10, documents // 10), WORDS)).astype(np.int32)
+    written = []
+    for number, first in enumerate(range(0, documents, SHARD_ROWS)):
+        with ShardWriter(str(folder), f"part-{number:04}.parquet", SCHEMA) as writer:
+            for start in range(first, min(documents, first + SHARD_ROWS), BLOCK):
+                writer.write(_block(generator, vocabulary, originals, start, min(BLOCK, documents - start)))
+        written.append(vars(writer.shard))
+    content = {"stage": "bench", "kind": "operations", "schema": SCHEMA, "shards": write_list(str(folder), "shards", written, SHARD_LIST)}
+    return Dataset(Manifest(f"{folder}/manifest.json", content, {"key": "0" * 32}))
+
+
+def _block(generator: np.random.Generator, vocabulary: pa.Array, originals: np.ndarray, first: int, rows: int) -> pa.RecordBatch:
+    words = generator.integers(0, VOCABULARY, (rows, WORDS)).astype(np.int32)
+    kind = generator.random(rows)
+    copied = kind < 0.315
+    source = (len(originals) * generator.random(rows) ** 1.5).astype(np.int64)
+    changed = generator.choice(CHANGED, rows, p=SHARES)
+    for low, high, original, count in ((0.315, 0.335, 0, 0), (0.335, 0.345, 1, 1), (0.345, 0.35, 2, TEMPLATE_CHANGED)):
+        hot = (kind >= low) & (kind < high)
+        source[hot], changed[hot], copied = original, count, copied | hot
+    same = copied[:, None] & (np.arange(WORDS) < WORDS - changed[:, None])
+    words = np.where(same, originals[source], words)
+    offsets = pa.array(np.arange(0, rows * WORDS + 1, WORDS, dtype=np.int32))
+    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, vocabulary.take(pa.array(words.ravel()))), " ")
+    identities = pa.array([f"made-up:{number}" for number in range(first, first + rows)])
+    return pa.record_batch([identities, texts], names=list(SCHEMA))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

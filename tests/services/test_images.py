@@ -1,0 +1,119 @@
+"""The image of the tasks: built from its Dockerfile on a base made here, and run as on a cluster.
+
+There is no registry here, so the base is a Debian of the same release, made by debootstrap, and the build takes wheels
+from uv's cache. Both are kept in a folder below /var/tmp, so that a second run is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from curation_tasks import __version__
+from curation_tasks.cli.run import run_pipeline
+from curation_tasks.handover import PIPELINE_VARIABLE, pack
+from curation_tasks.plan import plan
+from curation_tasks.spec import load_pipeline
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
+REPOSITORY = Path(__file__).parents[2]
+STORE = Path("/var/tmp/curation-images")
+BASE, IMAGE = "localhost/curation-base", "localhost/curation-worker:cpu"
+PROGRAMS = ("buildah", "podman", "runc", "debootstrap")
+PACKAGES = "python3,python3-venv,python3-dev,g++,ca-certificates"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+PLACES = ["--root", str(STORE / "store"), "--runroot", str(STORE / "run")]
+
+
+def run(*command: str, **more) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    assert done.returncode == 0, f"{' '.join(command[:8])} …\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}; run tests/services/install.sh as root")
+    if os.getuid() != 0:
+        pytest.skip("images are built by root")
+    STORE.mkdir(exist_ok=True)
+    _make_base()
+    mounts = ["--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"]
+    if cache := _uv_cache():
+        mounts += ["--volume", f"{cache}:/root/.cache/uv:rw"]
+    run(
+        "buildah", *PLACES, "build", "--isolation", "chroot", "--network", "host", "--pull=never", *mounts,
+        "--build-arg", f"BASE={BASE}", "--build-arg", f"SSL_CERT_FILE={CERTIFICATES}",
+        "--target", "cpu", "--tag", IMAGE, "--file", "docker/worker/Dockerfile", ".", cwd=REPOSITORY,
+    )  # fmt: skip
+    return IMAGE
+
+
+def _make_base() -> None:
+    if BASE in run("podman", *PLACES, "images", "--format", "{{.Repository}}").stdout.split():
+        return
+    folder = STORE / "root"
+    shutil.rmtree(folder, ignore_errors=True)
+    run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(folder))
+    run("tar", "--directory", str(folder), "--create", "--file", str(STORE / "root.tar"), ".")
+    run("podman", *PLACES, "import", str(STORE / "root.tar"), f"{BASE}:latest")
+    shutil.rmtree(folder)
+    (STORE / "root.tar").unlink()
+
+
+def _uv_cache() -> str | None:
+    uv = shutil.which("uv") or str(REPOSITORY / ".tools" / "bin" / "uv")
+    return run(uv, "cache", "dir").stdout.strip() if Path(uv).exists() else None
+
+
+@pytest.fixture(scope="module")
+def curate(image, tmp_path_factory):
+    """Runs a command in the image as the pod templates do: nobody's user, read-only root, no network."""
+    data = tmp_path_factory.mktemp("data")
+    data.chmod(0o777)
+    options = [
+        "--runtime", "runc", "--network", "none", "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=30000:30000",
+        "--read-only", "--tmpfs", "/tmp:rw,mode=1777", "--tmpfs", "/var/cache/curate:rw,mode=1777",
+        "--volume", f"{data}:/data:rw", "--cap-drop", "all", "--security-opt", "no-new-privileges",
+    ]  # fmt: skip
+
+    def call(*command: str, **environment: str) -> str:
+        variables = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+        return run("podman", *PLACES, "run", "--rm", *options, *variables, image, *command).stdout
+
+    return call
+
+
+def test_the_command_is_there(curate):
+    assert "Every stage is one command" in " ".join(curate("curate", "--help").split())
+    assert json.loads(curate("curate", "version", "--json"))["curation-tasks"] == __version__
+
+
+def test_it_holds_no_airflow_and_the_commands_of_dask(curate):
+    assert json.loads(curate("curate", "version", "--json"))["apache-airflow"] == "not installed"
+    assert "--nworkers" in curate("dask", "worker", "--help")
+    assert "--port" in curate("dask", "scheduler", "--help")
+
+
+def test_it_is_nobody_and_writes_only_where_it_may(curate):
+    assert curate("id", "-u").strip() == "10001"
+    assert curate("sh", "-c", "touch /opt/curation/x 2>/dev/null || echo refused").strip() == "refused"
+
+
+def test_a_stage_gives_the_digest_that_it_gives_here(curate, tmp_path):
+    quickstart = REPOSITORY / "dags" / "pipelines" / "quickstart.yaml"
+    expected = {outcome["stage"]: outcome["digest"] for outcome in run_pipeline(quickstart, "all", str(tmp_path), until="clean")}
+    text = pack(plan(load_pipeline(quickstart)), quickstart)
+    result = "/data/result.json"
+    resolved = json.loads(curate("curate", "stage", "resolve", "--root", "/data", "--json", **{PIPELINE_VARIABLE: text}))
+    stories = json.loads(curate("curate", "stage", "stories", "--resolved", resolved["manifest"], "--json", CURATE_RESULT=result))
+    inputs = ["--resolved", resolved["manifest"], "--input", f"stories={stories['manifest']}"]
+    clean = json.loads(curate("curate", "stage", "clean", *inputs, "--json"))
+    assert {outcome["stage"]: outcome["digest"] for outcome in (resolved, stories, clean)} == expected
+    assert json.loads(curate("cat", result))["digest"] == expected["stories"]
