@@ -34,18 +34,7 @@ RETENTION_DAYS = 30
 def build_discovery_dag(folders: Sequence[Path], root: str | None = None) -> DAG:
     """A task for each pipeline whose source publishes snapshots; pipelines that are wrong show that in DAGs of their own."""
     root = root or storage_root()
-    with DAG(
-        "discovery",
-        description="Finds new snapshots of all sources.",
-        doc_md=DISCOVERY_PAGE,
-        schedule="17 */6 * * *",
-        # It asks servers of others, so a person decides when that begins.
-        is_paused_upon_creation=True,
-        catchup=False,
-        max_active_runs=1,
-        tags=["curation", "maintenance"],
-        default_args=DEFAULT_ARGUMENTS | {"owner": "curation"},
-    ) as dag:
+    with _maintenance_dag("discovery", "Finds new snapshots of all sources.", DISCOVERY_PAGE, "17 */6 * * *") as dag:
         for name, path in _partitioned(folders).items():
             call = CommandCall(name, "discover", ("snapshots", "--refresh", "--root", root), pipeline_file=str(path))
             stage_operator()(task_id=name, call=call, doc_md=f"Refreshes the snapshots of `{name}`.")
@@ -55,23 +44,28 @@ def build_discovery_dag(folders: Sequence[Path], root: str | None = None) -> DAG
 def build_housekeeping_dag(root: str | None = None) -> DAG:
     """A task that deletes what retention no longer keeps, and where stages are pods one for the clusters that they left behind."""
     root = root or storage_root()
-    with DAG(
-        "housekeeping",
-        description="Deletes what retention no longer keeps.",
-        doc_md=HOUSEKEEPING_PAGE,
-        schedule="43 3 * * *",
-        is_paused_upon_creation=True,
-        catchup=False,
-        max_active_runs=1,
-        tags=["curation", "maintenance"],
-        default_args=DEFAULT_ARGUMENTS | {"owner": "curation"},
-    ) as dag:
+    with _maintenance_dag("housekeeping", "Deletes what retention no longer keeps.", HOUSEKEEPING_PAGE, "43 3 * * *") as dag:
         call = CommandCall("housekeeping", "retention", ("housekeep", "--root", root, "--days", str(RETENTION_DAYS), "--delete"))
         stage_operator()(task_id="retention", call=call, doc_md="Deletes expired stage folders.")
         if stage_runner() == "pod":
             call = CommandCall("housekeeping", "clusters", ("housekeep", "--clusters", "--delete"))
             stage_operator()(task_id="clusters", call=call, doc_md="Deletes Dask clusters whose stage pod is gone.")
     return dag
+
+
+def _maintenance_dag(name: str, description: str, page: str, schedule: str) -> DAG:
+    return DAG(
+        name,
+        description=description,
+        doc_md=page,
+        schedule=schedule,
+        # One asks servers of others, one deletes: a person decides when that begins.
+        is_paused_upon_creation=True,
+        catchup=False,
+        max_active_runs=1,
+        tags=["curation", "maintenance"],
+        default_args=DEFAULT_ARGUMENTS | {"owner": "curation"},
+    )
 
 
 def _partitioned(folders: Sequence[Path]) -> dict[str, Path]:
