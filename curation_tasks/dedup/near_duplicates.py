@@ -32,6 +32,7 @@ import numpy as np
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, rows, signatures, verification
 from curation_tasks.dedup.index import Index, read_index, write_index
+from curation_tasks.dedup.partitions import settled
 from curation_tasks.dedup.placement import Placement, own_mappers
 from curation_tasks.dedup.rank import check_keep
 from curation_tasks.dedup.signatures import Scheme
@@ -296,8 +297,3 @@ class _Run:
         )
         write_index(index)
         return index.described()
-
-
-def settled(layout: dict[str, Any]) -> dict[str, Any]:
-    """The layout itself: as the result of an item it is committed, and every later try is given that of the first."""
-    return layout
