@@ -138,7 +138,7 @@ def test_a_list_exchanged_together_with_its_hash_is_found_by_the_digest(
     edit(unique.uri, lambda document: document["lineage"].update(shards=reference))
 
     assert told(verify(spoilable)) == [
-        ("error", "unique", "manifest.json", "the lists of shards and ledgers are not those that the digest covers"),
+        ("error", "unique", "manifest.json", "the lists of shards, ledgers and cuts are not those that the digest covers"),
         ("error", "unique", "manifest.json", "the count 'documents' is not that of the files"),
     ]
 
