@@ -77,7 +77,8 @@ def test_explicit_bands_print_the_recall_that_they_give():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"bands": 20}, "given together"), ({"bands": 4000, "rows": 16}, "more than 4096"), ({"recall": 0.99999, "hashes": 7}, "at least 8 hashes"),
+        ({"bands": 20}, "given together"), ({"bands": 4000, "rows": 16}, "more than 4096"),
+        ({"recall": 0.99999, "hashes": 7}, "at least 8 hashes"),
         ({"threshold": 1.0}, "less than 1"), ({"normalization": ["stem"]}, "lower"), ({"keep": "best"}, "first"), ({"width": 0}, "greater"),
     ],
 )  # fmt: skip
