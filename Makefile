@@ -58,8 +58,10 @@ lint: .venv/.synced-dev ## Ruff and the import contracts.
 format: .venv/.synced-dev ## Format the code.
 	$(RUN) ruff format && $(RUN) ruff check --fix
 
-bench: .venv/.synced-dev ## Measure throughput; prints ratios to the libraries we build on (CORPUS=file.parquet for real text).
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(PYTHON) $$file $(if $(CORPUS),--corpus $(CORPUS)) || exit 1; done
+bench: .venv/.synced-dev ## Measure throughput beside peers (CORPUS=file.parquet, WARC=file, DUMP=file for real data).
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; options="$(if $(CORPUS),--corpus $(CORPUS))"; \
+	    case "$$file" in *archives*) options="$(if $(WARC),--warc $(WARC))";; *wikipedia*) options="$(if $(DUMP),--dump $(DUMP))";; esac; \
+	    $(PYTHON) $$file $$options || exit 1; done
 
 schema: .venv/.synced ## Regenerate the JSON Schema of pipeline files.
 	.venv/bin/curate operations --schema > dags/pipelines/pipeline.schema.json

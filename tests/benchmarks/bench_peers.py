@@ -168,6 +168,7 @@ def print_speeds(ours: dict[str, float], reports: dict[str, dict[str, Any]]) -> 
     print("| what | ours | peer | theirs | ratio |\n|---|---|---|---|---|")
     rows = [
         ("all Gopher and FineWeb signals and rules", "gopher_and_fineweb", "datatrove", "gopher_and_fineweb"),
+        ("the same, datatrove without its early ends", "gopher_and_fineweb", "datatrove", "gopher_and_fineweb, all signals"),
         ("the same, datatrove's default tokenizer", "gopher_and_fineweb", "datatrove", "gopher_and_fineweb, default tokenizer"),
         ("the same", "gopher_and_fineweb", "nemo", "nemo_english"),
         ("the same", "gopher_and_fineweb", "dolma", "gopher_and_fineweb"),
