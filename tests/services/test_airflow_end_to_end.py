@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,6 +197,9 @@ def deployment(tmp_path_factory, radosgw_environment, origin) -> Iterator[Deploy
                 yield found
         finally:
             subprocess.run([*standalone, "down", "--home", str(home)], check=True)
+            from curation_airflow.postgres import PostgresServer
+
+            shutil.rmtree(PostgresServer(home).folder, ignore_errors=True)
 
 
 def kill_a_stage(name: str) -> None:
