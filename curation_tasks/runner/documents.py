@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -259,7 +259,7 @@ def read_source(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     limit = item.get("limit")
     with ExitStack() as stack, Ledger(work, item["index"]) as ledger:
         writer: ShardWriter | None = None
-        for batch in _limited(part.load()(unit, parameters, context), limit):
+        for batch in _limited(part.load()(unit, parameters, context), limit, context):
             batch = _identified(batch, unit, work, counts["records"])
             counts["records"] += len(batch)
             kept, rejected = split_rejected(batch)
@@ -285,15 +285,18 @@ def read_source(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     return unit_result(shards, ledger, counts, context.counters) | {"source_hash": _file_hash(unit)}
 
 
-def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if limit is None:
-            yield batch
-        elif limit > 0:
+def _limited(batches: Iterator[pa.RecordBatch], limit: int | None, context: RunContext) -> Iterator[pa.RecordBatch]:
+    """The batches up to the limit; what of the last one lies beyond is counted, and the source told that it is not asked further."""
+    if limit is None:
+        yield from batches
+        return
+    with closing(batches):  # type: ignore[type-var]
+        for batch in batches:
             yield batch.slice(0, limit)
-            limit -= min(limit, len(batch))
-        else:
-            return
+            if len(batch) >= limit:
+                context.count("beyond_limit", len(batch) - limit)
+                return
+            limit -= len(batch)
 
 
 def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int) -> pa.RecordBatch:

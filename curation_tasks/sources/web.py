@@ -13,7 +13,8 @@ from curation_tasks.sources.file_parameters import FileParameters
 #: Why a page that was read is no document; ``reject_value`` is the measured number.
 PAGE_REASONS = (
     "page_too_large", "page_too_deep", "page_too_many_elements", "page_too_many_attributes", "parser_timeout", "parser_memory",
-    "parser_crashed", "undecodable", "damaged_body", "empty_text", "record_too_large", "repeated_id",
+    "parser_crashed", "undecodable", "damaged_body", "empty_text", "record_too_large", "repeated_id", "damaged_record",
+    "truncated_record",
 )  # fmt: skip
 
 
@@ -134,7 +135,7 @@ def archive_columns(parameters: ArchiveParameters) -> dict[str, str]:
 def engine_libraries(parameters: Any) -> Sequence[str]:
     """Libraries whose version decides the text."""
     engine = {"resiliparse": ("resiliparse",), "trafilatura": ("trafilatura", "lxml"), "justext": ("justext", "lxml")}
-    return ("fastwarc", "warcio", "resiliparse", *engine[parameters.extraction.engine])
+    return ("fastwarc", "resiliparse", *engine[parameters.extraction.engine])
 
 
 PARTS = (
