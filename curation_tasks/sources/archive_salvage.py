@@ -216,7 +216,7 @@ class Salvage:
     def _stretch(self, start: int, failed: int, stop: int | None, head: Head | None = None) -> Iterator[LostRecord]:
         """What lies between ``start`` and the next record: one, and one more for each member that begins behind ``failed``."""
         end = self._size if stop is None else stop
-        is_compressed_here = self._compressed or stop is not None and is_compressed(self._bytes(stop, 16))
+        is_compressed_here = self._compressed or (stop is not None and is_compressed(self._bytes(stop, 16)))
         begins = [start, *(self._starts(max(failed, start + 1), end) if is_compressed_here else ())]
         for number, begin in enumerate(begins):
             last = number == len(begins) - 1

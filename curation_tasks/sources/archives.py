@@ -211,7 +211,7 @@ class ArchiveReader:
         """
         kind, length = str(record.record_type), record.content_length
         headers = record.headers
-        if length == 0 and (headers.get("Content-Length") or "").strip() != "0" or length > LONGEST_RECORD_BYTES:
+        if (length == 0 and (headers.get("Content-Length") or "").strip() != "0") or length > LONGEST_RECORD_BYTES:
             raise OSError("a length that is none")
         if kind not in self.wanted:
             return _Read(kind, headers, None)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from made_archives import ArchiveMaker, accounted, crawl_file, documents_of, page
 
+from curation_tasks.context import RunContext
+from curation_tasks.parts import SourceUnit
 from curation_tasks.sources import archive_documents
 from curation_tasks.sources.web import PAGE_REASONS, WarcParameters
 
@@ -91,6 +93,20 @@ def test_batches_do_not_change_what_comes(documents, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(archive_documents, "BATCH_PAGES", pages)
         monkeypatch.setattr(archive_documents, "BATCH_BYTES", size)
         assert documents(content) == whole
+
+
+@pytest.mark.parametrize("batches", [1, 2, 4, 7])
+def test_a_file_left_in_the_middle_accounts_for_what_was_taken_of_it(batches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archive_documents, "BATCH_PAGES", 3)
+    place = tmp_path / "crawl.warc.gz"
+    place.write_bytes(crawl_file({f"http://a/{number}": page(number) for number in range(20)}))
+    context = RunContext("pipeline", "all", "stage", "/nowhere")
+    reading = archive_documents.read_archive(SourceUnit(str(place), place.name), parameters(), context)
+    rows = [row for _, batch in zip(range(batches), reading, strict=False) for row in batch.to_pylist()]
+    reading.close()
+    assert accounted(rows, context.counters)
+    assert context.counters["skipped.type.request"] == len(rows)
+    assert context.counters["archives.unfinished"] == (batches < 7)
 
 
 def test_an_arc_file(documents):
