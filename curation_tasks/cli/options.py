@@ -15,7 +15,7 @@ import typer
 from curation_tasks.clusters import ClusterSettings, cluster_kind
 from curation_tasks.errors import ConfigError
 from curation_tasks.handover import PIPELINE_VARIABLE, unpack
-from curation_tasks.spec import plain, read_yaml
+from curation_tasks.yaml_files import plain, read_yaml
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Root = Annotated[str, typer.Option("--root", envvar="CURATE_ROOT", help="Storage root: a folder or s3://bucket/prefix.")]

@@ -14,7 +14,8 @@ from curation_tasks.parts import ExportPart, OperationPart, Part, ReductionPart,
 from curation_tasks.plan.planned import PART_KIND, Plan, PlannedCall, PlannedStage
 from curation_tasks.plan.run_parameters import run_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
-from curation_tasks.spec import EARLIER, INPUTS, Origin, PipelineSpec, StageSpec, validation_error
+from curation_tasks.spec import EARLIER, INPUTS, PipelineSpec, StageSpec
+from curation_tasks.yaml_files import Origin, validation_error
 
 
 def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
@@ -68,7 +69,7 @@ def _planned_call(stage: StageSpec, index: int, catalog: Catalog, origin: Origin
         parameters = part.parameters.model_validate(dict(call.parameters), context={"folder": str(Path(origin.path).parent)})
     except ValidationError as error:
         prefix = (*location, "operations", index, call.use) if stage.kind == "operations" else (*location, "parameters")
-        raise validation_error(error, origin, prefix, part.parameters) from None
+        raise validation_error(error, origin, part.parameters, prefix) from None
     for name in function_parameters(parameters):
         check_function(name, origin.where((*location, *place)))
     return PlannedCall(call.use, part, parameters)

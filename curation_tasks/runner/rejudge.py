@@ -30,9 +30,10 @@ from curation_tasks.runner.documents import Ledger, Work, split_rejected, unit_r
 from curation_tasks.runner.stages import Stage, StageRequest, Surroundings, commit, execution_facts
 from curation_tasks.runner.units import unit_name
 from curation_tasks.schema import LEDGER_COLUMNS, with_columns
-from curation_tasks.spec import RESOLVE, Origin, validation_error
+from curation_tasks.spec import RESOLVE
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import ShardWriter, read_shard
+from curation_tasks.yaml_files import Origin, validation_error
 
 
 @dataclass
@@ -118,7 +119,7 @@ class Rejudgement:
         try:
             self.new: Parameters = self.part.judge.with_rules(self.old, rules)
         except ValidationError as error:
-            raise validation_error(error, Origin(rules, None), (), self.part.parameters) from None
+            raise validation_error(error, Origin(rules, None), self.part.parameters) from None
         self._check_signals()
 
     # --- what is stored ----------------------------------------------------------------------------------------------
