@@ -11,7 +11,7 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
 from curation_tasks.errors import ConfigError
-from curation_tasks.spec import read_overrides
+from curation_tasks.yaml_files import read_overrides
 
 
 def preview(

@@ -9,7 +9,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, funnel_tables, print_json, unit_progress
-from curation_tasks.spec import read_overrides
+from curation_tasks.yaml_files import read_overrides
 
 
 def run(

@@ -12,7 +12,8 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, unit_progress
 from curation_tasks.errors import ConfigError
-from curation_tasks.spec import RESOLVE, read_overrides
+from curation_tasks.spec import RESOLVE
+from curation_tasks.yaml_files import read_overrides
 
 
 def stage(

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.signals import SIGNALS, is_signal_name
 from curation_tasks.parts import Parameters
-from curation_tasks.spec import Origin, plain, read_yaml, validation_error
+from curation_tasks.yaml_files import Origin, plain, read_yaml, validation_error
 
 SHIPPED = Path(__file__).parent / "rules"
 
@@ -110,5 +110,5 @@ def load_rules(path: str | Path) -> RuleSet:
     try:
         rules = RuleSet.model_validate(plain(tree))
     except ValidationError as error:
-        raise validation_error(error, Origin(str(path), tree), model=RuleSet) from None
+        raise validation_error(error, Origin(str(path), tree), RuleSet) from None
     return rules if rules.name else rules.model_copy(update={"name": path.stem})

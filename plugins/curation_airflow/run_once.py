@@ -27,7 +27,8 @@ from rich.markup import escape
 from curation_airflow.settings import REPOSITORY, airflow_environment
 from curation_tasks.errors import ConfigError, CurationError, did_you_mean
 from curation_tasks.plan import override, plan
-from curation_tasks.spec import ALL, PipelineSpec, load_pipeline, read_overrides
+from curation_tasks.spec import ALL, PipelineSpec, load_pipeline
+from curation_tasks.yaml_files import read_overrides
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
