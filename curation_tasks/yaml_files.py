@@ -89,6 +89,21 @@ def plain(node: Any) -> Any:
     return str(node)
 
 
+def read_overrides(items: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` items, as ``--set`` takes them, as a mapping; values are YAML.
+
+    Raises:
+        ConfigError: An item has no ``=``, or its value is no YAML.
+    """
+    found = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item!r} sets nothing", expected="--set STAGE.PARAMETER=VALUE")
+        found[name] = plain(read_yaml(value, f"--set {name}"))
+    return found
+
+
 def validation_error(error: ValidationError, origin: Origin, model: type[BaseModel], prefix: Sequence[str | int] = ()) -> ConfigError:
     """All problems that pydantic found, each with file, line and the nearest valid name."""
     problems = []
