@@ -1,7 +1,8 @@
 """Records of web archives: WARC (so WET and WAT) and ARC, plain, gzip or lz4, whole or damaged.
 
 The form is told by the bytes, not by the name. Where a record cannot be read, reading goes on at the next place where one
-begins, and each record that was lost is counted with its place. Sources: ISO 28500:2017 (WARC 1.1); "ARC file format", Internet Archive, 1996.
+begins, and each record that was lost is counted with its place. Sources: ISO 28500:2017 (WARC 1.1); "ARC file format", Internet
+Archive, 1996.
 """
 
 from __future__ import annotations
