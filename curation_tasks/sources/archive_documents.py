@@ -7,7 +7,8 @@ archive, is only counted, as rows of it would outnumber the documents: ``skipped
 
     counters["records.in_archives"] = counts["documents"] + counts["rejected"] + all counters skipped.* + counters["beyond_limit"]
 
-The last is there in runs with a limit only: such a run may leave a file unfinished (``archives.unfinished``), of which the records
+Of records that could have been documents, ``digests.verified``, ``digests.mismatched``, ``digests.absent``, … say what their own
+digests told (``archive_digests``). ``beyond_limit`` is there in runs with a limit only: such a run may leave a file unfinished (``archives.unfinished``), of which the records
 up to the last batch count.
 """
 
@@ -68,6 +69,7 @@ def read_archive(unit: SourceUnit, parameters: ArchiveParameters, context: RunCo
         undecodable, damaged_body: No text can be had of it.
         empty_text: The engine found nothing.
         repeated_id: Its identity was that of an earlier record of the file.
+        digest_mismatch: Its block has not the digest that it states; parameter ``digests``.
         damaged_record, truncated_record: Cannot be read. Value and threshold are the first byte of the file in which it lies and
             the one behind the last; what counts as one says ``archive_salvage``.
 
@@ -80,7 +82,7 @@ def read_archive(unit: SourceUnit, parameters: ArchiveParameters, context: RunCo
     skipped: Counter[str] = Counter()
     account: dict[str, int] = {}
     with _opened(unit, parameters) as file, parser_process(parameters) as parser:
-        reader = ArchiveReader(file, unit.uri, wanted, parameters.record_bytes)
+        reader = ArchiveReader(file, unit.uri, wanted, parameters.record_bytes, parameters.digests != "ignore")
         earlier: list[_Row] = []
         until_earlier: dict[str, int] = {}
         try:
@@ -101,7 +103,9 @@ def read_archive(unit: SourceUnit, parameters: ArchiveParameters, context: RunCo
 def _account(reader: ArchiveReader, skipped: Mapping[str, int]) -> dict[str, int]:
     """What has become of the records up to here, those in batches apart."""
     kinds = {f"skipped.type.{kind}": count for kind, count in reader.kinds.items() if kind not in reader.wanted}
-    return {"records.in_archives": reader.records} | kinds | {f"skipped.{reason}": count for reason, count in skipped.items()}
+    counted = (("skipped", skipped), ("digests", reader.digests))
+    named = {f"{group}.{name}": count for group, counts in counted for name, count in counts.items()}
+    return {"records.in_archives": reader.records} | kinds | named
 
 
 @contextmanager
@@ -125,7 +129,9 @@ def _rows(reader: ArchiveReader, parameters: ArchiveParameters, skipped: Counter
             skipped[reason] += 1
             continue
         row = _Row(record, content_type, None, None)
-        if record.body is None:
+        if record.is_changed and parameters.digests == "reject":
+            row.extracted = _rejected("digest_mismatch", None)
+        elif record.body is None:
             row.extracted = _rejected("record_too_large", record.length)
         else:
             _take_body(row, record.body, parameters)

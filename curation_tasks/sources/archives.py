@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import IO, Any, NamedTuple, Protocol
 
 from curation_tasks.errors import CurationError, InputError
+from curation_tasks.sources.archive_digests import matches
 from curation_tasks.sources.archive_heads import (
     PADDING,
     WARC_HEAD,
@@ -62,6 +63,7 @@ class ArchiveRecord:
         body: The answer's body, or the record's block where it is no answer. Null when it is longer than the reader's bound.
         headers: Its own, named as in WARC.
         answer: Status and headers of the archived answer; null where there is none, or it could not be read.
+        is_changed: Its block has not the digest that it states.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class ArchiveRecord:
     body: bytes | None
     headers: Headers
     answer: tuple[int | None, Headers] | None = None
+    is_changed: bool = False
 
     @property
     def record_id(self) -> str | None:
@@ -123,15 +126,18 @@ class ArchiveReader:
         verify: Whether records are checked against the digests that they state.
         kinds: Kind → records that could be read, wanted or not.
         unreadable: Reason → records that could not: ``damaged``, ``truncated``. What counts as one says ``archive_salvage``.
-        digests: ``verified``, ``mismatched``, ``absent``, ``unknown`` (of an algorithm that is not known) → wanted records.
+        digests: What ``verify`` found → wanted records: ``verified``, ``mismatched`` (``ArchiveRecord.is_changed``), ``absent``, ``unknown``
+            (written in no known way), and ``payload_verified``, ``payload_mismatched`` where only the payload has one.
     """
 
     file: IO[bytes]
     uri: str
     wanted: frozenset[str]
     record_bytes: int = 2**26
+    verify: bool = False
     kinds: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
+    digests: Counter[str] = field(default_factory=Counter)
 
     @property
     def records(self) -> int:
@@ -189,7 +195,7 @@ class ArchiveReader:
                 read = self._read(record)
                 if held is not None:
                     given += 1
-                    self.kinds[held.kind] += 1
+                    self._count(held)
                     if held.record is not None:
                         yield held.record
                 held, place = read, record.stream_pos
@@ -218,17 +224,22 @@ class ArchiveReader:
             return _Read(kind, headers, None)
         if length > self.record_bytes:
             return _Read(kind, headers, ArchiveRecord(kind, length, None, headers))
+        outcome = None
+        if self.verify:
+            record, outcome = _checked(record, headers.get("WARC-Block-Digest"))
         answer = _answer(record) if kind == "response" and record.is_http else None
         rest = record.content_length
         body = record.reader.read()
         if len(body) < rest:
             raise OSError("a record that is shorter than it says")
-        return _Read(kind, headers, ArchiveRecord(kind, length, body, headers, answer))
+        if outcome == "absent":
+            outcome = _payload_outcome(headers, body)
+        return _Read(kind, headers, ArchiveRecord(kind, length, body, headers, answer, outcome == "mismatched"), outcome)
 
     def _is_at(self, salvage: Salvage, place: int, headers: Any) -> bool:
         """Whether it is the record with these headers that begins at this place."""
         for item in salvage.records(place):
-            return item.head is not None and list(_parsed(item.head, b"").headers) == list(headers)
+            return item.head is not None and list(_headers_of(item.head) or ()) == list(headers)
         return False
 
     def _salvaged(self, salvage: Salvage, place: int, skipped: int = 0) -> Iterator[ArchiveRecord | LostRecord]:
@@ -249,9 +260,14 @@ class ArchiveReader:
                     self.unreadable["damaged"] += 1
                     yield LostRecord("damaged", item.start, item.stop)
                     continue
-                self.kinds[read.kind] += 1
+                self._count(read)
                 if read.record is not None:
                     yield read.record
+
+    def _count(self, read: _Read) -> None:
+        self.kinds[read.kind] += 1
+        if read.digest is not None:
+            self.digests[read.digest] += 1
 
     def _read_warc(self, item: WholeRecord) -> _Read:
         record = _parsed(item.head, item.block or b"")
@@ -269,7 +285,7 @@ class ArchiveReader:
             return _Read(kind, headers, None)
         record = ArchiveRecord(kind, item.head.length or 0, item.block, headers)
         if item.block and url.startswith(("http:", "https:")):
-            answered = _parsed(Head(_ARC_ANSWER % len(item.block), len(item.block)), item.block)
+            answered = _parsed(Head(_ANSWER % len(item.block), len(item.block)), item.block)
             record.answer = _answer(answered)
             record.body = answered.reader.read()
         return _Read(kind, headers, record)
@@ -281,13 +297,37 @@ class _Read(NamedTuple):
     kind: str
     headers: Any
     record: ArchiveRecord | None
+    digest: str | None = None
+
+
+def _checked(record: Any, stated: str | None) -> tuple[Any, str]:
+    """What becomes of a record's block digest; the record is given back, as looking closely uses it up."""
+    if not stated:
+        return record, "absent"
+    if record.verify_block_digest():
+        return record, "verified"
+    # fastwarc knows SHA-1, SHA-256 and MD5 in hexadecimal and upper-case Base32.
+    block = record.reader.read()
+    if len(block) < record.content_length:
+        raise OSError("a record that is shorter than it says")
+    matched = matches(stated, block)
+    kind = str(record.record_type).encode()
+    again = _ANSWER.replace(b"response\r\n", kind + b"\r\n", 1) if record.is_http else _ANSWER.replace(b"application/http", b"x")
+    return _parsed(Head(again % len(block), len(block)), block), {True: "verified", False: "mismatched", None: "unknown"}[matched]
+
+
+def _payload_outcome(headers: Headers, body: bytes) -> str:
+    stated = headers.get("WARC-Payload-Digest")
+    if not stated or headers.get("WARC-Type") == "revisit":
+        return "absent"
+    return {True: "payload_verified", False: "payload_mismatched", None: "unknown"}[matches(stated, body)]
 
 
 def record_of(lost: LostRecord) -> ArchiveRecord:
     """What is known of a record that cannot be read: its headers, where they could be."""
     headers: Any = {}
     if lost.head is not None and lost.head.data.startswith(b"WARC/"):
-        headers = _parsed(lost.head, b"").headers
+        headers = _headers_of(lost.head) or {}
     elif lost.head is not None:
         headers = {"WARC-Target-URI": arc_fields(lost.head.data)[0]}
     return ArchiveRecord("unknown", 0, None, headers)
@@ -296,7 +336,7 @@ def record_of(lost: LostRecord) -> ArchiveRecord:
 #: What of a WARC header fastwarc knows only in this spelling, and with these line ends.
 _SPELLED = re.compile(rb"(?im)^(content-length|content-type|warc-type)[ \t]*:")
 _SPELLINGS = {b"content-length": b"Content-Length:", b"content-type": b"Content-Type:", b"warc-type": b"WARC-Type:"}
-_ARC_ANSWER = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n"
+_ANSWER = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n"
 
 
 def _parsed(head: Head, block: bytes) -> Any:
@@ -307,9 +347,21 @@ def _parsed(head: Head, block: bytes) -> Any:
     return next(iter(ArchiveIterator(io.BytesIO(data + block + b"\r\n\r\n"), parse_http=False, fsspec_args=False)))
 
 
+def _headers_of(head: Head) -> Any:
+    """The headers of a WARC record, None where fastwarc refuses them."""
+    try:
+        return _parsed(head, b"").headers
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if not _is_damage(error):
+            raise
+        return None
+
+
 def _is_damage(error: BaseException) -> bool:
     """Errors of the iterator's own: of data, and the panics of its compiled code, which are no ``Exception``."""
-    return type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError) or type(error).__name__ == "PanicException"
+    return type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError, StopIteration) or type(error).__name__ == "PanicException"
 
 
 def _answer(record: Any) -> tuple[int | None, Headers] | None:

@@ -15,7 +15,7 @@ from curation_tasks.sources.file_parameters import FileParameters
 PAGE_REASONS = (
     "page_too_large", "page_too_deep", "page_too_many_elements", "page_too_many_attributes", "parser_timeout", "parser_memory",
     "parser_crashed", "undecodable", "damaged_body", "empty_text", "record_too_large", "repeated_id", "damaged_record",
-    "truncated_record",
+    "truncated_record", "digest_mismatch",
 )  # fmt: skip
 
 
@@ -71,6 +71,11 @@ class ArchiveParameters(Parameters):
     )
     extraction: ExtractionParameters = Field(default_factory=ExtractionParameters, description="How the text of a page is found.")
     limits: PageLimits = Field(default_factory=PageLimits, description="What a page may cost.")
+    digests: Literal["reject", "count", "ignore"] = Field(
+        "reject",
+        description="reject: a record whose block has not the digest that it states is no document. count: it is, and counted. "
+        "ignore: not looked at. Less than a hundredth of the time.",
+    )
     record_bytes: int = Field(
         64 * 2**20, ge=1024, le=2**31, description="A longer record is passed over as record_too_large and never held in memory."
     )

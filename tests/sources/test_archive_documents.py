@@ -60,7 +60,7 @@ def test_what_becomes_of_each_record(documents):
     }  # fmt: skip
     assert counters == {
         "records.in_archives": 20, "skipped.type.warcinfo": 1, "skipped.type.request": 1, "skipped.type.metadata": 1,
-        "skipped.type.revisit": 1, "skipped.status": 1, "skipped.content_type": 3,
+        "skipped.type.revisit": 1, "skipped.status": 1, "skipped.content_type": 3, "digests.verified": 14,
     }  # fmt: skip
     assert {row["reject_reason"] for row in rows} - {None} <= set(PAGE_REASONS)
     values = {row["url"].removeprefix("http://a/"): row["reject_value"] for row in rows}
