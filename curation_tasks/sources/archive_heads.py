@@ -125,8 +125,8 @@ def _before_error(data: bytes) -> bytes:
     """What a member gives before an error in its first bytes: zlib gives nothing of a piece that has one."""
     stream, pieces = zlib.decompressobj(16 + zlib.MAX_WBITS), []
     try:
-        for place in range(min(len(data), 1024)):
-            pieces.append(stream.decompress(data[place : place + 1]))
+        for place in range(0, min(len(data), 512), 32):
+            pieces.append(stream.decompress(data[place : place + 32]))
     except zlib.error:
         pass
     return b"".join(pieces)

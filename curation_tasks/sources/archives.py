@@ -361,7 +361,9 @@ def _headers_of(head: Head) -> Any:
 
 def _is_damage(error: BaseException) -> bool:
     """Errors of the iterator's own: of data, and the panics of its compiled code, which are no ``Exception``."""
-    return type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError, StopIteration) or type(error).__name__ == "PanicException"
+    return (
+        type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError, StopIteration) or type(error).__name__ == "PanicException"
+    )
 
 
 def _answer(record: Any) -> tuple[int | None, Headers] | None:
