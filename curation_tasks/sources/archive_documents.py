@@ -8,8 +8,8 @@ archive, is only counted, as rows of it would outnumber the documents: ``skipped
     counters["records.in_archives"] = counts["documents"] + counts["rejected"] + all counters skipped.* + counters["beyond_limit"]
 
 Of records that could have been documents, ``digests.verified``, ``digests.mismatched``, ``digests.absent``, … say what their own
-digests told (``archive_digests``). ``beyond_limit`` is there in runs with a limit only: such a run may leave a file unfinished (``archives.unfinished``), of which the records
-up to the last batch count.
+digests told (``archive_digests``). ``beyond_limit`` is there in runs with a limit only: such a run may leave a file unfinished
+(``archives.unfinished``), of which the records up to the last batch count.
 """
 
 from __future__ import annotations

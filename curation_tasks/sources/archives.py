@@ -126,8 +126,8 @@ class ArchiveReader:
         verify: Whether records are checked against the digests that they state.
         kinds: Kind → records that could be read, wanted or not.
         unreadable: Reason → records that could not: ``damaged``, ``truncated``. What counts as one says ``archive_salvage``.
-        digests: What ``verify`` found → wanted records: ``verified``, ``mismatched`` (``ArchiveRecord.is_changed``), ``absent``, ``unknown``
-            (written in no known way), and ``payload_verified``, ``payload_mismatched`` where only the payload has one.
+        digests: What ``verify`` found → wanted records: ``verified``, ``mismatched`` (``ArchiveRecord.is_changed``), ``absent``,
+            ``unknown`` (written in no known way), and ``payload_verified``, ``payload_mismatched`` where only the payload has one.
     """
 
     file: IO[bytes]
