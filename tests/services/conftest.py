@@ -69,7 +69,7 @@ class Deployment:
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         return self.client.get(f"/api/v2{path}", params=parameters).raise_for_status().json()
 
-    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 400) -> Any:
+    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 900) -> Any:
         end = time.monotonic() + seconds
         while not (found := ready()):
             if time.monotonic() > end:

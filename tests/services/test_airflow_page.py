@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(1800)]
 
 ORCHARD = """
 name: orchard
@@ -79,9 +79,12 @@ class Page:
     def text(self) -> str:
         return self.driver.find_element("tag name", "body").text
 
-    def says(self, text: str) -> None:
-        """Waits for a text, which stands in one element of the page."""
-        self.find(f'//*[contains(text(), "{text}")]')
+    def says(self, text: str, seconds: float = 120) -> None:
+        """Waits for a text."""
+        end = time.monotonic() + seconds
+        while text not in (shown := self.text()):
+            assert time.monotonic() < end, f"{text!r} is not shown on {self.driver.current_url}; it says:\n{shown}"
+            time.sleep(0.3)
 
     def number_field(self, name: str) -> Any:
         root = f'//*[@id="number-input:element_{name}:inc"]/ancestor::*[@data-scope="number-input" and @data-part="root"][1]'
