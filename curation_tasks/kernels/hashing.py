@@ -17,6 +17,9 @@ from curation_tasks.kernels.compilation import inlined
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 #: ``_KEEP[n]`` keeps the first n bytes of eight.
 _KEEP = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)
+#: In a hash table of 32-bit numbers: the place is free. (Numbers without a sign, because Numba lets a negative index count from
+#: the end and would test each for it.)
+FREE = np.uint32(0xFFFFFFFF)
 
 
 @intrinsic
@@ -31,6 +34,15 @@ def load_8_bytes(typing, text, at):
         return number
 
     return types.uint64(text, types.int64), generate
+
+
+@inlined
+def power_of_two(least):
+    """The smallest power of two that is at least ``least``, and at least 8: the size of a hash table."""
+    size = 8
+    while size < least:
+        size *= 2
+    return size
 
 
 @inlined

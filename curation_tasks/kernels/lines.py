@@ -19,7 +19,7 @@ from curation_tasks.kernels.bitmaps import (
 )
 from curation_tasks.kernels.compilation import inlined
 from curation_tasks.kernels.counts import LONG_LINE, SHORT_LINE, column
-from curation_tasks.kernels.hashing import bytes_hash
+from curation_tasks.kernels.hashing import FREE, bytes_hash, power_of_two
 from curation_tasks.kernels.utf8 import character_before
 
 _ONE = np.uint64(1)
@@ -47,13 +47,13 @@ _READ_MORE = np.frombuffer(b"read more", np.uint8)
 
 @inlined
 def _is_known(key, hashes, known, table):
-    """Whether a hash is among the first ``known`` of ``hashes``; it is appended when not. ``table``: free places are -1."""
-    mask = table.shape[0] - 1
-    slot = np.int64((key >> np.uint64(20)) & np.uint64(mask))
-    while table[slot] >= 0:
+    """Whether a hash is among the first ``known`` of ``hashes``; it is appended when not. ``table``: see ``FREE``."""
+    mask = np.uint64(table.shape[0] - 1)
+    slot = (key >> np.uint64(20)) & mask
+    while table[slot] != FREE:
         if hashes[table[slot]] == key:
             return True
-        slot = (slot + 1) & mask
+        slot = (slot + _ONE) & mask
     table[slot] = known
     hashes[known] = key
     return False
@@ -62,11 +62,8 @@ def _is_known(key, hashes, known, table):
 @inlined
 def _empty_table(table, items):
     """The part of a table that serves so many items, emptied."""
-    size = 8
-    while size < 2 * items:
-        size *= 2
-    part = table[:size]
-    part[:] = -1
+    part = table[: power_of_two(2 * items)]
+    part[:] = FREE
     return part
 
 

@@ -192,12 +192,16 @@ def _count(
     places = 8
     while places < 4 * most_words:
         places *= 2
-    starts, ends = np.empty(most_words, np.int32), np.empty(most_words, np.int32)
-    hashes, gram_hashes = np.empty(most_words, np.uint64), np.empty(most_words, np.uint64)
-    positions, first, frequencies = (np.empty(most_words, np.int32), np.empty(most_words, np.int32), np.empty(most_words, np.int32))
-    letters_before = np.empty(most_words + 1, np.int32)
-    table = np.empty(places, np.int32)
-    bits = np.empty(most_words + 16, np.uint64)
+    starts, ends = np.empty(most_words, np.uint32), np.empty(most_words, np.uint32)
+    hashes, gram_keys = np.empty(most_words, np.uint64), np.empty(most_words, np.uint64)
+    positions, gram_groups, following, others = (
+        np.empty(most_words, np.uint32),
+        np.empty(most_words, np.uint32),
+        np.empty(most_words, np.uint32),
+        np.empty(most_words, np.uint32),
+    )
+    letters_before, frequencies = np.empty(most_words + 1, np.int32), np.empty(most_words, np.int32)
+    table = np.empty(places, np.uint32)
     seen = np.full(numbers.max() + 2, -1, np.int64)
 
     for row in range(offsets.shape[0] - 1):
@@ -229,7 +233,7 @@ def _count(
             words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
             count_listed(hashes, words, keys, numbers, seen, row, counts)
             if groups & _VOCABULARY_GROUP:
-                count_vocabulary(hashes, words, first, frequencies, table, counts)
+                count_vocabulary(hashes, words, positions, frequencies, table, counts)
             if groups & _GRAMS_GROUP:
                 count_grams(
                     words,
@@ -239,11 +243,12 @@ def _count(
                     ends,
                     letters_before,
                     hashes,
+                    gram_keys,
                     positions,
-                    gram_hashes,
-                    first,
+                    gram_groups,
+                    following,
                     frequencies,
+                    others,
                     table,
-                    bits,
                     counts,
                 )

@@ -24,7 +24,7 @@ from curation_tasks.kernels.bitmaps import (
 )
 from curation_tasks.kernels.compilation import inlined, kernel
 from curation_tasks.kernels.counts import column
-from curation_tasks.kernels.hashing import word_hash
+from curation_tasks.kernels.hashing import FREE, power_of_two, word_hash
 
 #: How a text is cut into words.
 WHITESPACE, WORDPUNCT, UNICODE = 0, 1, 2
@@ -273,16 +273,15 @@ def count_vocabulary(hashes, words, first, frequencies, table, counts):
     """Counts the different words and the entropy of their frequencies, from their hashes."""
     if words == 0:
         return
-    size = 8
-    while size < 2 * words:
-        size *= 2
-    table[:size] = -1
+    size = power_of_two(2 * words)
+    mask = np.uint64(size - 1)
+    table[:size] = FREE
     unique = 0
     for word in range(words):
-        slot = np.int64((hashes[word] >> np.uint64(20)) & np.uint64(size - 1))
-        while table[slot] >= 0 and hashes[first[table[slot]]] != hashes[word]:
-            slot = (slot + 1) & (size - 1)
-        if table[slot] < 0:
+        slot = (hashes[word] >> np.uint64(20)) & mask
+        while table[slot] != FREE and hashes[first[table[slot]]] != hashes[word]:
+            slot = (slot + _ONE) & mask
+        if table[slot] == FREE:
             table[slot], first[unique], frequencies[unique] = unique, word, 0
             unique += 1
         frequencies[table[slot]] += 1
