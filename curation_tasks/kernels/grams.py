@@ -169,7 +169,7 @@ def _repeated(candidates, positions, groups, n, letters_before, passed):
 
 @inlined
 def count_grams(
-    words, longest, bitmaps, starts, ends, letters_before, hashes, keys, positions, groups, following, frequencies, others, table, counts
+    words, longest, bitmaps, starts, ends, letters_before, keys, positions, groups, following, frequencies, others, table, counts
 ):
     """Counts repetition for n-grams of 2 to ``longest`` words.
 
@@ -180,9 +180,8 @@ def count_grams(
         starts: Byte at which each word begins.
         ends: Byte behind each word.
         letters_before: Characters of the words before each word, and of all.
-        hashes: Hash of each word.
-        keys: Scratch, as all that follow, uint64, one place a word: what has to be equal for n-grams to be.
-        positions: uint32: the words at which the candidates begin.
+        keys: Hash of each word. Is overwritten with what has to be equal for n-grams to be.
+        positions: Scratch, as all that follow, one place a word; uint32: the words at which the candidates begin.
         groups: uint32.
         following: uint32: for a candidate of n - 1 words, the group of the one that begins a word further.
         frequencies: int32: at the first word of each group, how many it has.
@@ -192,7 +191,7 @@ def count_grams(
     """
     pairs = max(words - 1, 0)
     for word in range(pairs):
-        keys[word] = chained(hashes[word], hashes[word + 1])
+        keys[word] = chained(keys[word], keys[word + 1])
     groups[:words] = _ALONE
     frequencies[:words] = 0
     candidates = _pairs_that_may_repeat(pairs, keys, table.view(np.uint8), positions)
