@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.yaml_files import Origin, plain, read_yaml, validation_error
+from curation_tasks.yaml_files import Origin, plain, read_text, read_yaml, validation_error
 
 #: The id of the stage that every run begins with; no stage of a file may take it.
 RESOLVE = "resolve"
@@ -353,15 +353,7 @@ def load_pipeline(path: str | Path) -> PipelineSpec:
     Raises:
         ConfigError: It is missing, not YAML, or not a pipeline; names file and line.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        known = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise ConfigError("there is no such pipeline file", where=str(path), remedy=did_you_mean(path.name, known)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the pipeline file cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
-    return parse_pipeline(text, str(path))
+    return parse_pipeline(read_text(Path(path), "pipeline file"), str(path))
 
 
 def parse_pipeline(text: str, path: str = "pipeline") -> PipelineSpec:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -36,6 +37,25 @@ class Origin:
 
     def __reduce__(self):
         return Origin, (self.path, None)
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a YAML file.
+
+    Args:
+        path: Where it is.
+        what: What it is meant to be, for the message: ``pipeline file``.
+
+    Raises:
+        ConfigError: It is missing, or cannot be read; names the nearest file.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        known = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise ConfigError(f"there is no such {what}", where=str(path), remedy=did_you_mean(path.name, known)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the {what} cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
 
 
 def read_yaml(text: str, path: str) -> Any:
@@ -67,6 +87,21 @@ def plain(node: Any) -> Any:
         if isinstance(node, kind):
             return kind(node)
     return str(node)
+
+
+def read_overrides(items: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` items, as ``--set`` takes them, as a mapping; values are YAML.
+
+    Raises:
+        ConfigError: An item has no ``=``, or its value is no YAML.
+    """
+    found = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item!r} sets nothing", expected="--set STAGE.PARAMETER=VALUE")
+        found[name] = plain(read_yaml(value, f"--set {name}"))
+    return found
 
 
 def validation_error(error: ValidationError, origin: Origin, model: type[BaseModel], prefix: Sequence[str | int] = ()) -> ConfigError:

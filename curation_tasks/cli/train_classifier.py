@@ -18,6 +18,7 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
 from curation_tasks.errors import ConfigError
+from curation_tasks.yaml_files import read_overrides
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +91,7 @@ def _parameters(items: list[str] | None) -> TrainingParameters:
     from curation_tasks.filters.classifier_parameters import TrainingParameters
     from curation_tasks.yaml_files import Origin, validation_error
 
-    given = options.overrides(items)
+    given = read_overrides(items or [])
     try:
         return TrainingParameters.model_validate(given)
     except ValidationError as error:
