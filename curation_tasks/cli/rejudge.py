@@ -9,7 +9,7 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table, unit_progress
 from curation_tasks.errors import ConfigError
-from curation_tasks.spec import plain, read_yaml
+from curation_tasks.yaml_files import plain, read_yaml
 
 
 def rejudge(
