@@ -16,7 +16,14 @@ from kr8s.objects import new_class
 
 from curation_tasks.clusters import ClusterSettings
 from curation_tasks.clusters.kubernetes_diagnosis import Obstacle, obstacle
-from curation_tasks.clusters.kubernetes_spec import DASHBOARD_PORT, KubernetesSettings, cluster_object, kubernetes_settings, tasks_at_once
+from curation_tasks.clusters.kubernetes_spec import (
+    DASHBOARD_PORT,
+    KubernetesSettings,
+    cluster_object,
+    kubernetes_settings,
+    memory_per_slot,
+    tasks_at_once,
+)
 from curation_tasks.errors import ConfigError, TransientError
 from curation_tasks.logs import logger
 
@@ -56,7 +63,7 @@ def open_kubernetes_cluster(settings: ClusterSettings) -> Iterator[Client]:
             with Client(cluster) as client:
                 _wait_for_worker(made, client, deployment, started + deployment.ready_seconds)
                 _check_versions(client)
-                client.task_slots = tasks_at_once(deployment)
+                client.task_slots, client.memory_per_slot = tasks_at_once(deployment), memory_per_slot(deployment)
                 yield client
         finally:
             _delete(made, cluster)

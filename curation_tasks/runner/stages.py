@@ -144,11 +144,12 @@ def _run_resolve(request: StageRequest) -> dict[str, Any]:
     incremental = any(EARLIER in stage.against for stage in planned.spec.stages)
     if incremental:
         wait_for_earlier(root, planned.spec.name, snapshot)
-    with Lease(root, planned.spec.name, snapshot, RESOLVE) if incremental else nullcontext():
-        return _resolved(request, planned, root, snapshot, started)
+    lease = Lease(root, planned.spec.name, snapshot, RESOLVE) if incremental else nullcontext()
+    with lease, StageEvents(planned.spec.name, snapshot, RESOLVE) as events:
+        return _resolved(request, planned, root, snapshot, started, events)
 
 
-def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, started: float) -> dict[str, Any]:
+def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, started: float, events: StageEvents) -> dict[str, Any]:
     units = resolve.list_units(planned, snapshot, root)
     base = str(Path(request.pipeline_file).parent)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
@@ -157,8 +158,8 @@ def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, st
     key = resolve.resolve_key(frozen)
     folder = filesystem.join(root, planned.spec.name, snapshot, RESOLVE, key)
     uri = f"{folder}/{MANIFEST_NAME}"
-    events = StageEvents(planned.spec.name, snapshot, RESOLVE, key)
-    events.start(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
+    events.key = key
+    events.reads(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
     if filesystem.exists(uri):
         known = read_manifest(uri)
         events.complete(known, reused=True)
@@ -233,17 +234,13 @@ class Stage:
 
     def _told_of(self) -> dict[str, Any]:
         events = StageEvents(self.pipeline, self.snapshot, self.spec["id"], self.key)
-        events.start(list(self.parents.values()), self._source_units() if events.enabled and self.kind == "source" else ())
-        try:
-            manifest, result = self._run(events)
-        except BaseException as error:
-            events.fail(error)
-            raise
-        events.complete(manifest, reused=result["reused"])
+        events.reads(list(self.parents.values()), self._source_units() if events.enabled and self.kind == "source" else ())
+        with events:
+            manifest, result = self._run()
+            events.complete(manifest, reused=result["reused"])
         return result
 
-    def _run(self, events: StageEvents) -> tuple[Manifest, dict[str, Any]]:
-        self.around = dataclasses.replace(self.around, progress=_told(self.around.progress, events))
+    def _run(self) -> tuple[Manifest, dict[str, Any]]:
         log = logger().bind(pipeline=self.pipeline, snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
         if filesystem.exists(self.uri) and self._is_current():
             manifest = read_manifest(self.uri)
@@ -538,16 +535,6 @@ class Stage:
         content |= {"pipeline": self.pipeline, "snapshot": self.snapshot, "stage": self.spec["id"]}
         lineage = {"key": self.key, "fingerprint": self.fingerprint, "parents": self._parent_names()}
         return Manifest(self.uri, content, lineage, {"published": entry})
-
-
-def _told(progress: Progress, events: StageEvents) -> Progress:
-    """The progress of units, of which OpenLineage is told as well."""
-
-    def told(done: int, total: int, result: dict[str, Any] | None) -> None:
-        events.running()
-        progress(done, total, result)
-
-    return told
 
 
 def _common_schema(datasets: Sequence[Dataset]) -> dict[str, str]:
