@@ -318,6 +318,33 @@ def test_rules_that_allow_too_little_are_named(double, mode, monkeypatch):
         pods.run(operator(), pods.TaskInstance("sorted").context())
 
 
+def test_an_api_that_stays_silent_is_asked_again_at_the_next_try(double, mode):
+    double.drop(10**6)
+    with pytest.raises(AirflowException, match="API of Kubernetes does not answer") as caught:
+        pods.run(operator(), pods.TaskInstance("sorted").context())
+    assert not isinstance(caught.value, AirflowFailException)
+    double.drop(0)
+
+
+@pytest.mark.parametrize("connection", [None, {"conn_type": "kubernetes"}], ids=["no Connection", "one that says nothing"])
+def test_without_a_connection_the_triggerer_looks_in_the_cluster_of_airflow(double, monkeypatch, connection):
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(double.kubeconfigs["airflow"]))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.delenv("AIRFLOW_CONN_KUBERNETES_DEFAULT")
+    if connection is not None:
+        monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
+    with pytest.raises(TaskDeferred) as deferred:
+        operator().execute(pods.TaskInstance("sorted").context())
+    assert deferred.value.trigger.in_cluster is True
+
+
+def test_a_connection_to_another_cluster_is_kept(double, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator().execute(pods.TaskInstance("sorted").context())
+    assert deferred.value.trigger.in_cluster is None
+
+
 # --- results that the provider would lose --------------------------------------------------------------------------------
 
 

@@ -45,6 +45,7 @@ class KubernetesDouble:
         self.bodies: list[tuple[str, Object]] = []
         self.kubeconfigs: dict[str, Path] = {}
         self._faults: list[Fault] = []
+        self._drops = 0
         self._ready = threading.Event()
 
     # --- for tests ---------------------------------------------------------------------------------------------------
@@ -84,6 +85,7 @@ class KubernetesDouble:
 
         def delete_all() -> None:
             self._faults.clear()
+            self._drops = 0
             for plural in ("daskclusters", *KINDS):
                 for item in self.store.list(plural):
                     metadata = item["metadata"]
@@ -95,6 +97,10 @@ class KubernetesDouble:
     def inject(self, labels: str, annotations: Mapping[str, str], times: int = 1) -> None:
         """Lets something go wrong with the next pods that have these labels."""
         self._faults.append(Fault(labels, annotations, times))
+
+    def drop(self, requests: int) -> None:
+        """Lets the next requests end without an answer, as while a control plane restarts."""
+        self._drops = requests
 
     # --- server ------------------------------------------------------------------------------------------------------
 
@@ -166,6 +172,10 @@ class KubernetesDouble:
 
     @web.middleware
     async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self._drops and request.transport is not None:
+            self._drops -= 1
+            request.transport.abort()
+            return web.Response()
         try:
             return await handler(request)
         except RefusedError as error:
