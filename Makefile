@@ -12,7 +12,7 @@ export PYTHONPATH := plugins
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup quickstart test test-thorough test-services up down lint format bench schema docs-check clean
+.PHONY: help setup quickstart test test-thorough test-services up airflow down lint format bench schema docs-check clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ test-services: .venv/.synced-dev ## Install and start real servers (Ceph, Chromi
 
 up: .venv/.synced ## Airflow with its UI on a free port; prints address and login (DATABASE=postgres: on a PostgreSQL of its own).
 	@$(PYTHON) -m curation_airflow.standalone up $(if $(DATABASE),--database $(DATABASE))
+
+airflow: .venv/.synced ## A command of Airflow beside `make up` (COMMAND="backfill create --help").
+	@$(PYTHON) -m curation_airflow.standalone airflow $(COMMAND)
 
 down: ## Stop what `make up` started.
 	@$(PYTHON) -m curation_airflow.standalone down

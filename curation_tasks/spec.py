@@ -1,24 +1,20 @@
 """Pipeline files: YAML to a checked ``PipelineSpec``, with errors that name file, line and the nearest valid name.
 
-A file is read as YAML 1.2, in which ``no`` is a language and not a Boolean, and a key that stands twice is an error.
 What the parts make of their parameters is checked by ``curation_tasks.plan``, which knows the catalogue.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
 
 from curation_tasks.errors import ConfigError, did_you_mean
+from curation_tasks.yaml_files import Origin, plain, read_text, read_yaml, validation_error
 
 #: The id of the stage that every run begins with; no stage of a file may take it.
 RESOLVE = "resolve"
@@ -362,41 +358,13 @@ def _is_date(text: str, pattern: str) -> bool:
         return False
 
 
-class Origin:
-    """Where a value of a spec stands in the file that it was read from."""
-
-    def __init__(self, path: str, tree: Any):
-        self.path, self._tree = path, tree
-
-    def where(self, location: Sequence[str | int]) -> str:
-        """``file:line`` of a value, or of the nearest thing around it that has a line."""
-        node, line = self._tree, None
-        for step in location:
-            found = _line(node, step)
-            if found is None:
-                continue  # a step that only the model knows, as the name of a union's branch
-            line, node = found, node[step]
-        return f"{self.path}:{line + 1}" if line is not None else self.path
-
-    def __reduce__(self):
-        return Origin, (self.path, None)
-
-
 def load_pipeline(path: str | Path) -> PipelineSpec:
     """Reads and checks a pipeline file.
 
     Raises:
         ConfigError: It is missing, not YAML, or not a pipeline; names file and line.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        known = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise ConfigError("there is no such pipeline file", where=str(path), remedy=did_you_mean(path.name, known)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the pipeline file cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
-    return parse_pipeline(text, str(path))
+    return parse_pipeline(read_text(Path(path), "pipeline file"), str(path))
 
 
 def parse_pipeline(text: str, path: str = "pipeline") -> PipelineSpec:
@@ -408,89 +376,9 @@ def parse_pipeline(text: str, path: str = "pipeline") -> PipelineSpec:
     try:
         spec = PipelineSpec.model_validate(plain(tree))
     except ValidationError as error:
-        raise validation_error(error, origin) from None
+        raise validation_error(error, origin, PipelineSpec) from None
     spec._origin = origin
     return spec
-
-
-def read_yaml(text: str, path: str) -> Any:
-    """YAML 1.2 with the lines of its keys, for ``Origin``.
-
-    Raises:
-        ConfigError: Not YAML, or a key that stands twice; names file and line.
-    """
-    yaml = YAML(typ="rt", pure=True)
-    yaml.allow_duplicate_keys = False
-    try:
-        return yaml.load(StringIO(text))
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"not valid YAML: {error.problem or error.context}", where=f"{path}{line}") from None
-    except Exception as error:  # ruamel raises several bare kinds on odd characters
-        raise ConfigError(f"not valid YAML: {error}", where=path) from None
-
-
-def plain(node: Any) -> Any:
-    """Built-in types for the tree of ``read_yaml``."""
-    if isinstance(node, Mapping):
-        return {str(key): plain(value) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        return [plain(item) for item in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    for kind in (int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return str(node)
-
-
-def validation_error(
-    error: ValidationError, origin: Origin, prefix: Sequence[str | int] = (), model: type[BaseModel] = PipelineSpec
-) -> ConfigError:
-    """All problems that pydantic found, each with file, line and the nearest valid name."""
-    problems = []
-    for item in error.errors(include_url=False):
-        location = (*prefix, *item["loc"])
-        problems.append(f"{origin.where(location)}: {_problem(item, model)}")
-    first, _, what = problems[0].partition(": ")
-    return ConfigError("\n".join([what, *problems[1:]]), where=first)
-
-
-def _problem(item: Any, model: type[BaseModel]) -> str:
-    name = ".".join(str(step) for step in item["loc"] if not isinstance(step, int)) or "pipeline"
-    last = str(item["loc"][-1]) if item["loc"] else ""
-    if item["type"] == "extra_forbidden":
-        return f"unknown key {last!r}; {did_you_mean(last, _fields(model, item['loc'][:-1]))}"
-    if item["type"] == "missing":
-        return f"{name} is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "literal_error" and isinstance(item["input"], str):
-        known = re.findall(r"'([^']*)'", item["ctx"]["expected"])
-        return f"{name}: {item['input']!r} is not allowed; {did_you_mean(item['input'], known)}"
-    if item["type"] in ("value_error", "assertion_error"):
-        return message if not item["loc"] else f"{name}: {message}"
-    return f"{name}: {message[0].lower()}{message[1:]}, got {item['input']!r}"
-
-
-def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The field names of the model at a location."""
-    for step in location:
-        if isinstance(step, int) or step not in model.model_fields:
-            continue
-        inner = _model_in(model.model_fields[step].annotation)
-        if inner is not None:
-            model = inner
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
 
 
 def _part_call(item: Any) -> Any:
@@ -500,11 +388,3 @@ def _part_call(item: Any) -> Any:
         name, parameters = next(iter(item.items()))
         return {"use": name, "parameters": {} if parameters is None else parameters}
     return item
-
-
-def _line(node: Any, step: str | int) -> int | None:
-    if isinstance(node, CommentedMap) and step in node:
-        return node.lc.key(step)[0]
-    if isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
-        return node.lc.item(step)[0]
-    return None

@@ -84,7 +84,7 @@ def test_planning_imports_no_engine():
 def test_the_committed_json_schema_is_current_and_accepts_the_pipelines(request):
     import jsonschema
 
-    from curation_tasks.spec import plain, read_yaml
+    from curation_tasks.yaml_files import plain, read_yaml
 
     folder = request.config.rootpath / "dags" / "pipelines"
     schema = json.loads((folder / "pipeline.schema.json").read_text(encoding="utf-8"))

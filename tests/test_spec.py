@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation_tasks.errors import ConfigError
-from curation_tasks.spec import load_pipeline, parse_pipeline, plain, read_yaml
+from curation_tasks.spec import load_pipeline, parse_pipeline
+from curation_tasks.yaml_files import plain, read_yaml
 
 
 def line_of(text, part):

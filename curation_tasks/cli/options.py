@@ -15,7 +15,7 @@ import typer
 from curation_tasks.clusters import ClusterSettings, cluster_kind
 from curation_tasks.errors import ConfigError
 from curation_tasks.handover import PIPELINE_VARIABLE, unpack
-from curation_tasks.spec import parse_memory, plain, read_yaml
+from curation_tasks.spec import parse_memory
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Root = Annotated[str, typer.Option("--root", envvar="CURATE_ROOT", help="Storage root: a folder or s3://bucket/prefix.")]
@@ -35,21 +35,6 @@ Result = Annotated[
 ]
 
 DEFAULT_ROOT = os.path.join(".curation", "data")
-
-
-def overrides(items: list[str] | None) -> dict[str, Any]:
-    """``--set`` options as a mapping; values are YAML.
-
-    Raises:
-        ConfigError: An item has no ``=``.
-    """
-    found = {}
-    for item in items or []:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {item!r} sets nothing", expected="--set STAGE.PARAMETER=VALUE")
-        found[name] = plain(read_yaml(value, f"--set {name}"))
-    return found
 
 
 @contextmanager

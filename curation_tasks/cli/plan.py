@@ -11,6 +11,7 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
 from curation_tasks.errors import ConfigError
+from curation_tasks.yaml_files import read_overrides
 
 
 def plan(
@@ -41,7 +42,7 @@ def plan(
     from curation_tasks.plan import plan as plan_pipeline
     from curation_tasks.spec import load_pipeline
 
-    planned = plan_pipeline(override(load_pipeline(pipeline), options.overrides(set_)))
+    planned = plan_pipeline(override(load_pipeline(pipeline), read_overrides(set_ or [])))
     planned.spec.check_snapshot(snapshot)
     if diff:
         from curation_tasks.runner.difference import plan_difference

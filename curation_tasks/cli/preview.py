@@ -11,6 +11,7 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
 from curation_tasks.errors import ConfigError
+from curation_tasks.yaml_files import read_overrides
 
 
 def preview(
@@ -36,7 +37,7 @@ def preview(
     """
     from curation_tasks.lineage.preview import write_preview
 
-    found = previewed(pipeline, stage, sample, seed, snapshot, root, options.overrides(set_), workers)
+    found = previewed(pipeline, stage, sample, seed, snapshot, root, read_overrides(set_ or []), workers)
     write_preview(found, str(output))
     if json_:
         print_json(found.told() | {"page": str(output)})

@@ -9,6 +9,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, funnel_tables, print_json, unit_progress
+from curation_tasks.yaml_files import read_overrides
 
 
 def run(
@@ -40,7 +41,7 @@ def run(
 
     load_pipeline(pipeline)
     outcomes = run_pipeline(
-        pipeline, snapshot, root, limit=limit, overrides=options.overrides(set_), until=until, workers=workers,
+        pipeline, snapshot, root, limit=limit, overrides=read_overrides(set_ or []), until=until, workers=workers,
         memory=memory, dashboard=dashboard, republish=republish,
     )  # fmt: skip
     last = read_manifest(outcomes[-1]["manifest"])

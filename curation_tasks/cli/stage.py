@@ -13,6 +13,7 @@ from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, unit_progress
 from curation_tasks.errors import ConfigError
 from curation_tasks.spec import RESOLVE
+from curation_tasks.yaml_files import read_overrides
 
 
 def stage(
@@ -46,7 +47,7 @@ def stage(
         snapshot=snapshot,
         root=root,
         limit=limit,
-        overrides=options.overrides(set_),
+        overrides=read_overrides(set_ or []),
         resolved=resolved,
         inputs=_inputs(input_),
         settings=options.cluster_settings(workers, memory, dashboard),

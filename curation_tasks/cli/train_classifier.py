@@ -18,6 +18,7 @@ import typer
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
 from curation_tasks.errors import ConfigError
+from curation_tasks.yaml_files import read_overrides
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,13 +89,13 @@ def _parameters(items: list[str] | None) -> TrainingParameters:
     from pydantic import ValidationError
 
     from curation_tasks.filters.classifier_parameters import TrainingParameters
-    from curation_tasks.spec import Origin, validation_error
+    from curation_tasks.yaml_files import Origin, validation_error
 
-    given = options.overrides(items)
+    given = read_overrides(items or [])
     try:
         return TrainingParameters.model_validate(given)
     except ValidationError as error:
-        raise validation_error(error, Origin("--set", given), model=TrainingParameters) from None
+        raise validation_error(error, Origin("--set", given), TrainingParameters) from None
 
 
 def _texts(sets: Sequence[DocumentSet]) -> Iterator[pa.Array]:

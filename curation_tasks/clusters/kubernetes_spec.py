@@ -20,7 +20,7 @@ from dask.utils import parse_bytes
 
 from curation_tasks.clusters import ClusterSettings
 from curation_tasks.errors import ConfigError
-from curation_tasks.spec import plain, read_yaml
+from curation_tasks.yaml_files import plain, read_yaml
 
 SCHEDULER_PORT, DASHBOARD_PORT = 8786, 8787
 #: A worker that is lost takes its unit along; on nodes that are taken back this happens more often than a unit that kills.

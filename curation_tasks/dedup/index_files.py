@@ -24,6 +24,7 @@ from curation_tasks.dedup.index import read_index, require_comparable
 from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, partition_of, split
 from curation_tasks.dedup.placement import Placement, found_in
 from curation_tasks.dedup.rank import ROW_BITS
+from curation_tasks.dedup.row_groups import row_groups_near
 from curation_tasks.dedup.signatures import (
     FINGERPRINTS,
     Scheme,
@@ -33,7 +34,7 @@ from curation_tasks.dedup.signatures import (
     signature_writer,
 )
 from curation_tasks.errors import InputError
-from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
+from curation_tasks.storage.filesystem import open_input, open_output
 from curation_tasks.storage.shard import CanonicalHash, one_batch
 
 _BANDS = pa.schema([("hash", pa.uint64()), ("node", pa.uint64())])
@@ -149,25 +150,8 @@ def read_range(part: IndexPart, kind: str, partition: int, partitions: int, hash
 
 
 def _matching(uri: str, schema: pa.Schema, wanted: np.ndarray, snapshot: str) -> list[pa.Table]:
-    tables = []
-    try:
-        with storage_errors(uri), open_input(uri, exact_ranges=True) as file:
-            parquet = pq.ParquetFile(file)
-            for group in range(parquet.num_row_groups):
-                bounds = parquet.metadata.row_group(group).column(0).statistics
-                first = int(np.searchsorted(wanted, np.uint64(bounds.min)))
-                if first == len(wanted) or wanted[first] > bounds.max:
-                    continue
-                table = parquet.read_row_group(group)
-                tables.append(table.filter(pa.array(found_in(table.column(0).to_numpy(), wanted))))
-    except (InputError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"a file of the index of {snapshot} is missing or damaged",
-            where=uri,
-            expected="all files that its index.json names",
-            remedy=f"run the snapshot {snapshot} again: without the file its documents would not be found",
-        ) from error
-    return [table.cast(schema) for table in tables]
+    near = row_groups_near(uri, wanted, snapshot)
+    return [table.filter(pa.array(found_in(table.column(0).to_numpy(), wanted))).cast(schema) for table in near]
 
 
 # --- writing ------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from curation_tasks.context import EarlierIndex
 from curation_tasks.dedup.index import Index, read_index, require_comparable, write_index
+from curation_tasks.dedup.row_groups import row_groups_near
 from curation_tasks.errors import InputError
 from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
 from curation_tasks.storage.shard import CanonicalHash
@@ -27,8 +28,6 @@ _PARTITION_ROWS = 4_000_000
 _ROW_GROUP = 32_768
 
 HASHES = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("doc_id", pa.string())])
-#: No row: what a partition is compared with where there is no index.
-NOBODY = (np.zeros(0, np.int64), pa.array([], pa.string()))
 
 
 def index_partitions(rows: int) -> int:
@@ -90,21 +89,7 @@ def _near(high: np.ndarray, index: Mapping[str, Any]) -> Iterable[pa.Table]:
     partitions = len(index["paths"])
     first, last = (int(high[at] >> np.uint64(32)) * partitions >> 32 for at in (0, -1))
     for uri in index["paths"][first : last + 1]:
-        try:
-            with storage_errors(uri), open_input(uri, exact_ranges=True) as file:
-                parquet = pq.ParquetFile(file)
-                for group in range(parquet.num_row_groups):
-                    bounds = parquet.metadata.row_group(group).column(0).statistics
-                    at = int(np.searchsorted(high, np.uint64(bounds.min)))
-                    if at < len(high) and high[at] <= bounds.max:
-                        yield parquet.read_row_group(group)
-        except (InputError, pa.ArrowInvalid) as error:
-            raise InputError(
-                f"a file of the index of {index['snapshot']} is missing or damaged",
-                where=uri,
-                expected="all files that its index.json names",
-                remedy=f"run the snapshot {index['snapshot']} again: without the file its documents would not be found",
-            ) from error
+        yield from row_groups_near(uri, high, index["snapshot"])
 
 
 def _matches(their_high: np.ndarray, their_low: np.ndarray, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

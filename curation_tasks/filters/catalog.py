@@ -17,7 +17,7 @@ from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_sh
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
 from curation_tasks.filters.url_parameters import URL
 from curation_tasks.parts import FilePath, FunctionPath, Judge, OperationPart, Parameters
-from curation_tasks.spec import plain, read_yaml
+from curation_tasks.yaml_files import plain, read_yaml
 
 #: How comments are written: `#`; `//` and `/* */`; `--`; Python's, with strings that stand alone.
 CommentStyle = Literal["hash", "slash", "dash", "python"]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.signals import SIGNALS, is_signal_name
 from curation_tasks.parts import Parameters
-from curation_tasks.spec import Origin, plain, read_yaml, validation_error
+from curation_tasks.yaml_files import Origin, plain, read_text, read_yaml, validation_error
 
 SHIPPED = Path(__file__).parent / "rules"
 
@@ -97,18 +97,11 @@ def load_rules(path: str | Path) -> RuleSet:
         ConfigError: It is missing, not YAML, or holds a mistake; names file and line.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        near = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise ConfigError("there is no such file of rules", where=str(path), remedy=did_you_mean(path.name, near)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the file of rules cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
-    tree = read_yaml(text, str(path))
+    tree = read_yaml(read_text(path, "file of rules"), str(path))
     if not isinstance(tree, dict):
         raise ConfigError("a file of rules is a mapping", where=str(path), expected="description, rules")
     try:
         rules = RuleSet.model_validate(plain(tree))
     except ValidationError as error:
-        raise validation_error(error, Origin(str(path), tree), model=RuleSet) from None
+        raise validation_error(error, Origin(str(path), tree), RuleSet) from None
     return rules if rules.name else rules.model_copy(update={"name": path.stem})

@@ -15,7 +15,7 @@ from curation_tasks.schema import CUT_COLUMNS, arrow_type, with_columns
 from curation_tasks.storage.shard import ShardWriter, string_buffers
 
 if TYPE_CHECKING:
-    from curation_tasks.runner.documents import Work
+    from curation_tasks.runner.work import Work
 
 
 class Cutter:

@@ -19,7 +19,9 @@ from curation_tasks.lineage.preview import Example, OperationSample, Preview, Ru
 from curation_tasks.lineage.signals import spread
 from curation_tasks.manifest import Dataset
 from curation_tasks.parts import OperationPart, Parameters
-from curation_tasks.runner.documents import SAMPLE_CHARACTERS, Work, applied, split_rejected
+from curation_tasks.runner.ledger import SAMPLE_CHARACTERS, split_rejected
+from curation_tasks.runner.operations_stage import applied
+from curation_tasks.runner.work import Work
 from curation_tasks.storage.shard import Shard
 
 #: Shards that a sample is taken from.

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from curation_tasks.errors import CurationError
-from curation_tasks.parts import Columns, Names, Parameters, SourcePart, SourceUnit, _import
+from curation_tasks.parts import Columns, Names, Parameters, SourcePart, SourceUnit, load_attribute
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -180,7 +180,7 @@ class DocumentBuilder:
         return self._piece(self.extractor)(record, parameters) if self.extractor is not None else record
 
     def _piece(self, piece: Any) -> Any:
-        return _import(piece, self.name) if isinstance(piece, str) else piece
+        return load_attribute(piece, self.name) if isinstance(piece, str) else piece
 
 
 def _batch(rows: list[tuple[Record, str | Record | Rejection]], columns: Mapping[str, str], name: str) -> pa.RecordBatch:

@@ -43,9 +43,6 @@ DROPPED_ARGUMENTS: dict[str, int] = {
     **dict.fromkeys(_words("resizebox multicolumn multirow"), 2),
 }  # fmt: skip
 
-#: Commands of maths that are dropped with their argument where maths is kept as TeX.
-MATH_DROPPED = _words("label nonumber notag tag")
-
 #: Command → level of the heading that its argument is.
 SECTIONS = {
     "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6, "head": 2,

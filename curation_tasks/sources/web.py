@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from curation_tasks.parts import Parameters, SourcePart
+from curation_tasks.sources.extraction.pages import METADATA_COLUMNS
 from curation_tasks.sources.file_parameters import FileParameters
 
 #: Why a page that was read is no document; ``reject_value`` is the measured number.
@@ -122,12 +123,7 @@ def archive_columns(parameters: ArchiveParameters) -> dict[str, str]:
         "crawled": "timestamp[us]",
         "content_type": "string",
         "encoding": "string",
-        "title": "string",
-        "language_hint": "string",
-        "published": "string",
-        "canonical_url": "string",
-        "author": "string",
-        "description": "string",
+        **METADATA_COLUMNS,
     }
 
 

@@ -187,24 +187,21 @@ def open_input(uri: str, *, exact_ranges: bool = False, **options: Any) -> IO[by
 
 def list_names(folder: str) -> list[str]:
     """The names of the files directly in a folder, sorted, hidden ones left out; none when the folder does not exist."""
-    fs, path = filesystem(folder)
-    with storage_errors(folder):
-        try:
-            found = fs.ls(path, detail=True)
-        except FileNotFoundError:
-            return []
-        return sorted(posixpath.basename(item["name"]) for item in found if item["type"] == "file" and not _is_hidden(item["name"]))
+    return sorted(posixpath.basename(item["name"]) for item in _listed(folder) if item["type"] == "file" and not _is_hidden(item["name"]))
 
 
 def list_folders(folder: str) -> list[str]:
     """The names of the folders directly in a folder, sorted; none when the folder does not exist."""
+    return sorted(posixpath.basename(item["name"].rstrip("/")) for item in _listed(folder) if item["type"] == "directory")
+
+
+def _listed(folder: str) -> list[dict[str, Any]]:
     fs, path = filesystem(folder)
     with storage_errors(folder):
         try:
-            found = fs.ls(path, detail=True)
+            return fs.ls(path, detail=True)
         except FileNotFoundError:
             return []
-        return sorted(posixpath.basename(item["name"].rstrip("/")) for item in found if item["type"] == "directory")
 
 
 def glob_files(pattern: str) -> list[StoredFile]:

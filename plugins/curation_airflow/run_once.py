@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from curation_airflow.settings import REPOSITORY, airflow_environment
-from curation_tasks.errors import ConfigError, CurationError
-from curation_tasks.plan import plan
+from curation_tasks.errors import ConfigError, CurationError, did_you_mean
+from curation_tasks.plan import override, plan
 from curation_tasks.spec import ALL, PipelineSpec, load_pipeline
+from curation_tasks.yaml_files import read_overrides
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         spec = find_pipeline(options.pipelines, options.pipeline)
         spec.check_snapshot(options.snapshot)
-        plan(spec)
+        given = run_overrides(spec, options.set)
     except CurationError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}")
         return error.exit_code
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with console.status("starting Airflow (embedded database, no server) …"):
         dag = _start_airflow(options, spec)
     watch = StageWatch(console, len(dag.tasks))
-    state = _run(dag, {"snapshot": options.snapshot, "limit": options.limit}, watch)
+    state = _run(dag, {"snapshot": options.snapshot, "limit": options.limit} | given, watch)
     if state != "success":
         _say_failure(console, watch, options)
         return 1
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", default=str(REPOSITORY / ".curation" / "data"), help="storage root (a folder or s3://bucket/prefix)")
     parser.add_argument("--snapshot", default=ALL, help="the partition to curate")
     parser.add_argument("--limit", type=int, default=None, help="read at most so many records of each source")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter that the pipeline declares; YAML")
     parser.add_argument("--home", type=Path, default=_HOME, help="folder of Airflow's embedded database")
     parser.add_argument("--verbose", action="store_true", help="print the tasks' logs")
     return parser
@@ -93,6 +95,24 @@ def find_pipeline(folder: Path, name: str) -> PipelineSpec:
         raise ConfigError(f"no pipeline is called {name!r}, but some files cannot be read", where=str(folder), remedy=str(broken[0]))
     known = ", ".join(path.stem for path in sorted(folder.glob("*.y*ml"))) or "none"
     raise ConfigError(f"no pipeline is called {name!r}", where=str(folder), expected=f"one of: {known}")
+
+
+def run_overrides(spec: PipelineSpec, items: Sequence[str]) -> dict[str, Any]:
+    """Parameter → value from ``NAME=VALUE`` items: those that the form of the pipeline's DAG has.
+
+    Raises:
+        ConfigError: The pipeline declares no such parameter, its value does not fit, or the pipeline itself is wrong.
+    """
+    given = read_overrides(items)
+    for name in given:
+        if name not in spec.parameters:
+            raise ConfigError(
+                f"pipeline {spec.name!r} declares no parameter {name!r}; {did_you_mean(name, spec.parameters)}",
+                where=spec.origin.path,
+                remedy="declare it under `parameters` in the file: runs of a DAG set nothing else. `curate run --set` does",
+            )
+    plan(override(spec, given))
+    return given
 
 
 # --- Airflow -------------------------------------------------------------------------------------------------------------

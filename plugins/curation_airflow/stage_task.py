@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from curation_airflow.exit_codes import ExitCode, may_retry
 from curation_airflow.snapshots import chosen_snapshot
-from curation_tasks.errors import ConfigError
+from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.plan import CommandCall, StageCall
 from curation_tasks.spec import RESOLVE
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 RESULT_BYTES = 4096
+#: Of every pipeline's form.
+_RUN_PARAMETERS = ("snapshot", "limit", "last_stage")
 _RESULT_FIELDS = ("manifest", "key", "digest", "counts", "reused")
 
 
@@ -72,10 +74,27 @@ class StageTask:
         if self.call.stage != RESOLVE:
             return replace(self.call, inputs={name: result["manifest"] for name, result in inputs.items()}).argv()
         parameters = context["params"]
+        self.refuse_unknown_parameters(context)
         changed = {name: parameters[name] for name, default in self.parameters.items() if parameters.get(name, default) != default}
         # JSON is YAML, which is what --set reads.
         overrides = {name: json.dumps(value) for name, value in changed.items()}
         return replace(self.call, snapshot=self.snapshot(context), limit=parameters.get("limit"), overrides=overrides).argv()
+
+    def refuse_unknown_parameters(self, context: Context) -> None:
+        """Refuses a run whose configuration sets what the form does not have.
+
+        Airflow checks the values of parameters that it knows and takes any other without a word: a misspelled limit would
+        curate everything.
+        """
+        known = [*_RUN_PARAMETERS, *self.parameters]
+        unknown = [name for name in getattr(context["dag_run"], "conf", None) or {} if name not in known]
+        if unknown:
+            error = ConfigError(
+                f"the run sets {unknown[0]!r}, which is no parameter of this pipeline; {did_you_mean(unknown[0], known)}",
+                where="dag_run.conf",
+                remedy="trigger it again with the right name",
+            )
+            raise AirflowFailException(str(error))
 
     def snapshot(self, context: Context) -> str:
         """The snapshot of the run.

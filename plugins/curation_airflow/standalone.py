@@ -1,6 +1,7 @@
 """Airflow with its web page on this machine: ``up`` starts it on a free port, ``down`` stops all of its processes.
 
     PYTHONPATH=plugins python -m curation_airflow.standalone up|down|status
+    PYTHONPATH=plugins python -m curation_airflow.standalone airflow backfill create --help
 
 For trying out and for development. It keeps its state in SQLite, which is not meant for many runs at once, or, with
 ``--database postgres``, in a PostgreSQL server of its own that it starts and stops.
@@ -38,22 +39,34 @@ _COMPONENTS = ("metadatabase", "scheduler", "dag_processor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit code: 0, or 1 when Airflow did not start."""
-    parser = argparse.ArgumentParser(prog="python -m curation_airflow.standalone", description="Airflow with its web page on this machine.")
-    parser.add_argument("action", choices=["up", "down", "status"])
-    parser.add_argument("--home", type=Path, default=_HOME, help="folder of its database, logs and password")
-    parser.add_argument("--port", type=int, default=None, help="port of the web page; default: 8080, or a free one when that is taken")
-    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite", help="where Airflow keeps its state")
-    parser.add_argument(
-        "--setting", action="append", default=[], metavar="SECTION__OPTION=VALUE", help="a setting of Airflow, as CORE__PARALLELISM=4"
-    )
-    options = parser.parse_args(arguments)
+    """The command line. Returns the exit code: 0, 1 when Airflow did not start or does not run, or that of Airflow's command."""
+    options = _parser().parse_args(arguments)
     home = options.home.resolve()
     if options.action == "up":
         return up(home, options.port, options.database, dict(item.split("=", 1) for item in options.setting))
     if options.action == "down":
         return down(home)
+    if options.action == "airflow":
+        return airflow(home, options.command)
     return status(home)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m curation_airflow.standalone", description="Airflow with its web page on this machine.")
+    actions = parser.add_subparsers(dest="action", required=True)
+    home = argparse.ArgumentParser(add_help=False)
+    home.add_argument("--home", type=Path, default=_HOME, help="folder of its database, logs and password")
+    start = actions.add_parser("up", parents=[home], help="start it and wait until it is healthy")
+    start.add_argument("--port", type=int, default=None, help="port of the web page; default: 8080, or a free one when that is taken")
+    start.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite", help="where Airflow keeps its state")
+    start.add_argument(
+        "--setting", action="append", default=[], metavar="SECTION__OPTION=VALUE", help="a setting of Airflow, as CORE__PARALLELISM=4"
+    )
+    actions.add_parser("down", parents=[home], help="stop it and all processes that it started")
+    actions.add_parser("status", parents=[home], help="say whether it runs, and where")
+    command = actions.add_parser("airflow", parents=[home], help="a command of Airflow beside it, as `airflow dags list`")
+    command.add_argument("command", nargs=argparse.REMAINDER, help="what follows `airflow`")
+    return parser
 
 
 def up(home: Path, port: int | None = None, database: str = "sqlite", more: Mapping[str, str] | None = None) -> int:
@@ -77,7 +90,7 @@ def up(home: Path, port: int | None = None, database: str = "sqlite", more: Mapp
         except PostgresError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-    process, port = _start(home, port, settings)
+    process, port = _start(home, port, database, settings)
     print(f"Airflow is starting on port {port} (about half a minute; log: {home / 'standalone.log'}) …", flush=True)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -122,10 +135,23 @@ def status(home: Path) -> int:
     return 0
 
 
+def airflow(home: Path, command: Sequence[str]) -> int:
+    """Runs a command of Airflow on the database, and with the settings, of the Airflow that runs. Returns its exit code."""
+    running = _running(home)
+    if running is None:
+        print("error: Airflow does not run\n  what to do: `make up`", file=sys.stderr)
+        return 1
+    settings = dict(running["settings"])
+    if running["database"] == "postgres":
+        settings["DATABASE__SQL_ALCHEMY_CONN"] = PostgresServer(home).address
+    environment = _environment(home, settings)
+    return subprocess.run([sys.executable, "-m", "airflow", *command], env=environment, cwd=REPOSITORY, check=False).returncode
+
+
 # --- start ---------------------------------------------------------------------------------------------------------------
 
 
-def _start(home: Path, port: int | None, settings: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+def _start(home: Path, port: int | None, database: str, settings: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
     chosen, worker_logs, trigger_logs = _free_ports(port)
     ours = {
         "API__PORT": str(chosen),
@@ -139,13 +165,11 @@ def _start(home: Path, port: int | None, settings: Mapping[str, str]) -> tuple[s
         "LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
     }
-    environment = airflow_environment(home, **ours | dict(settings))
-    # `airflow standalone` starts its components as `airflow …`, which is beside this Python and need not be in the path.
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    chosen_settings = ours | dict(settings)
     with (home / "standalone.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
-            env=environment,
+            env=_environment(home, chosen_settings),
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -153,8 +177,18 @@ def _start(home: Path, port: int | None, settings: Mapping[str, str]) -> tuple[s
             start_new_session=True,
         )
     started = psutil.Process(process.pid).create_time()
-    _pid_file(home).write_text(json.dumps({"pid": process.pid, "created": started, "port": chosen}))
+    # The address of a PostgreSQL of our own holds its password, which stands in a file of that server.
+    kept = {name: value for name, value in chosen_settings.items() if database != "postgres" or name != "DATABASE__SQL_ALCHEMY_CONN"}
+    note = {"pid": process.pid, "created": started, "port": chosen, "database": database, "settings": kept}
+    _pid_file(home).write_text(json.dumps(note))
     return process, chosen
+
+
+def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    environment = airflow_environment(home, **settings)
+    # `airflow standalone` starts its components as `airflow …`, which is beside this Python and need not be in the path.
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    return environment
 
 
 def _free_ports(port: int | None) -> tuple[int, int, int]:

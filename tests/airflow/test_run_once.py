@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from curation_airflow.run_once import find_pipeline
+from curation_airflow.run_once import find_pipeline, run_overrides
 from curation_airflow.settings import airflow_environment
 from curation_tasks.errors import ConfigError
 
@@ -95,6 +95,27 @@ def test_a_wrong_pipeline_is_refused_before_airflow_starts(run_once, tmp_path):
     done = run_once("unripe", root=tmp_path)
     assert done.returncode == 78
     assert "unripe.yaml:5: unknown key 'parametres'" in done.stdout
+
+
+def test_a_run_sets_what_its_pipeline_declares_and_nothing_else(pipelines, monkeypatch):
+    monkeypatch.setenv("CURATE_ALLOWED_PACKAGES", "fruit_parts")
+    monkeypatch.syspath_prepend(str(HERE / "parts"))
+    spec = find_pipeline(pipelines, "seasons")
+    assert run_overrides(spec, ["fruit=pear", "rotten=3"]) == {"fruit": "pear", "rotten": 3}
+    with pytest.raises(ConfigError, match=r"declares no parameter 'roten'; did you mean 'rotten'\?"):
+        run_overrides(spec, ["roten=3"])
+    with pytest.raises(ConfigError, match=r"declares no parameter 'basket\.fruit'"):
+        run_overrides(spec, ["basket.fruit=pear"])
+    with pytest.raises(ConfigError, match=r"rotten_every.*valid integer"):
+        run_overrides(spec, ["rotten=often"])
+    with pytest.raises(ConfigError, match="sets nothing"):
+        run_overrides(spec, ["rotten"])
+
+
+def test_a_wrong_parameter_is_refused_before_airflow_starts(run_once, tmp_path):
+    done = run_once("seasons", "--snapshot", "2026-08", "--set", "roten=3", root=tmp_path)
+    assert done.returncode == 78
+    assert "did you mean 'rotten'?" in done.stdout
 
 
 def test_an_unknown_pipeline_names_those_that_there_are(pipelines):

@@ -96,6 +96,17 @@ def test_resolve_is_given_the_parameters_that_the_run_changed(calls):
     assert given == ["rotten=3", 'shares={"a": 2}']
 
 
+def test_a_run_that_sets_what_nobody_knows_fails_before_anything_starts(calls, tmp_path):
+    run = context()
+    run["dag_run"].conf = {"snapshot": "all", "rotten": 3, "limt": 50}
+    with pytest.raises(AirflowFailException, match=r"the run sets 'limt', .* did you mean 'limit'\?"):
+        operator("resolve", parameters={"rotten": 10}).execute(run)
+    assert not (tmp_path / "calls").exists()
+    del run["dag_run"].conf["limt"]
+    operator("resolve", parameters={"rotten": 10}).execute(run)
+    assert len(calls()) == 1
+
+
 def test_a_command_beside_the_stages_runs_as_it_is(calls):
     command = CommandCall("seasons", "discover", ("snapshots", "--refresh"), pipeline_file="/p/seasons.yaml")
     assert operator("discover", call=command).execute(context())["v"] == 1

@@ -1,6 +1,5 @@
 """The pipelines of Common Crawl from end to end, on a snapshot made for it: what was planted is found by its stage."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,52 +11,13 @@ import pytest
 from curation_tasks.manifest import read_list, read_manifest
 
 CRAWL = "CC-MAIN-2025-33"
-GERMAN = (
-    "Am Morgen stand das Wasser vor den Türen der Häuser, die an der Brücke liegen, und niemand wusste, wie es weitergehen soll. "
-    "Die Lehrerin und ihre Klasse verbrachten den Tag im Bahnhof, wo es Tee und Brot für alle gab und der Mann am Schalter erzählte. "
-    "Erst am Abend fiel der Fluss, und die Leute begannen, den Schlamm aus ihren Küchen und aus ihren Gärten zu tragen."
-)
 
 
 @pytest.fixture(scope="module")
-def archives(request):
-    place = request.config.rootpath / "tests" / "sources" / "made_archives.py"
-    specification = importlib.util.spec_from_file_location("made_archives", place)
-    sys.modules[specification.name] = module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def snapshot(laid_out, tmp_path_factory) -> Path:
+    from made_origins import common_crawl
 
-
-@pytest.fixture(scope="module")
-def snapshot(archives, tmp_path_factory) -> Path:
-    """Two files: 40 good pages, three copies, two near copies, and pages that some stage has to reject."""
-    german = f'<html lang="de"><body><article>{"".join(f"<p>{GERMAN}</p>" for _ in range(3))}</article></body></html>'.encode()
-    first = archives.ArchiveMaker().info()
-    for number in range(20):
-        first.fetched(f"http://first.example/{number}", archives.page(number, 10))
-    for number in range(3):
-        first.fetched(f"http://copy.example/{number}", archives.page(number, 10))
-    first.fetched("http://empty.example/", b"<html><body></body></html>")
-    first.response("http://none.example/", archives.page(1), status="404 Not Found")
-    first.response("http://picture.example/", b"\x89PNG", content_type="image/png")
-    second = archives.ArchiveMaker().info()
-    for number in range(20, 40):
-        second.fetched(f"http://second.example/{number}", archives.page(number, 10))
-    for number in (30, 31):
-        near = archives.page(number, 10).replace(b"<h1>Page", b"<h1>The page").replace(b"<p>", b"<p>Well, ", 1)
-        second.fetched(f"http://near.example/{number}", near)
-    second.fetched("http://deutsch.example/", german)
-    second.fetched("http://unclaimed.example/", german.replace(b' lang="de"', b""))
-    second.fetched("http://short.example/", b"<html><body><article><p>This page has only a few words for us.</p></article></body></html>")
-    contact = archives.page(99, 10).replace(
-        b"</article>", b"<p>Write to jane.roe@example.org and we will answer you in a week.</p></article>"
-    )
-    second.fetched("http://contact.example/", contact)
-    folder = tmp_path_factory.mktemp("snapshot")
-    for path, content in archives.snapshot_files(CRAWL, {"warc": [first.bytes(), second.bytes()]}).items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-    return folder
+    return laid_out(common_crawl(), tmp_path_factory.mktemp("snapshot"))
 
 
 def run(name: str, snapshot: Path, root: Path, config: pytest.Config, *more: str) -> dict[str, dict]:

@@ -17,8 +17,8 @@ from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_manifest
 from curation_tasks.plan import plan
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
+from curation_tasks.runner.blend_stage import blend_ratios
 from curation_tasks.runner.retention import expired_folders
-from curation_tasks.runner.stages import blend_ratios
 from curation_tasks.snapshots import discover
 from curation_tasks.spec import load_pipeline, parse_pipeline
 

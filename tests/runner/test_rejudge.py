@@ -12,7 +12,8 @@ from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_manifest
 from curation_tasks.runner import Surroundings
-from curation_tasks.runner.rejudge import Rejudgement, _states, judged_stage
+from curation_tasks.runner.rejudge import Rejudgement, judged_stage
+from curation_tasks.runner.rejudged_shards import states
 from curation_tasks.storage.shard import ShardWriter
 
 PIPELINE = """
@@ -179,7 +180,7 @@ def test_repeated_identities_are_refused(tmp_path):
     item = {"input": f"{tmp_path}/input.parquet", "kept": f"{tmp_path}/kept.parquet", "ledger": "", "later": []}
     item |= {"from_input": ["doc_id"], "from_stage": [], "earlier_columns": []}
     with pytest.raises(InputError, match="identities are repeated"):
-        next(_states(item, "filters.quality"))
+        next(states(item, "filters.quality"))
 
 
 def test_the_stage_is_found_from_what_follows_it(ran):

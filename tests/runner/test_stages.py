@@ -272,7 +272,7 @@ def test_one_and_four_workers_give_the_same_digests(pipeline, run, tmp_path, wor
 def test_threads_and_processes_give_the_same_digests(pipeline, tmp_path, monkeypatch):
     path = pipeline(**{"- curation_test_parts:short": "- curation_test_parts:SLOW\n      - curation_test_parts:short"})
     threads = run_pipeline(path, "all", str(tmp_path / "threads"), workers=2)
-    monkeypatch.setattr("curation_tasks.runner.stages.PROCESSES_TEXT_BYTES", 0)
+    monkeypatch.setattr("curation_tasks.runner.stage.PROCESSES_TEXT_BYTES", 0)
     processes = run_pipeline(path, "all", str(tmp_path / "processes"), workers=2)
     assert [(o["key"], o["digest"]) for o in processes] == [(o["key"], o["digest"]) for o in threads]
     [text] = {row["text"] for row in documents({o["stage"]: o for o in processes}["refine"]) if row["doc_id"] == "lines:0-4"}

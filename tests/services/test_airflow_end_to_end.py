@@ -10,18 +10,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
@@ -29,9 +25,7 @@ from curation_tasks.lineage.published import published_snapshots
 
 pytestmark = pytest.mark.service
 
-TESTS = Path(__file__).parents[1]
-REPOSITORY = TESTS.parent
-SEASONS = ("2026-02 2026-02-01", "2026-05 2026-05-01", "2026-07 2026-07-01")
+FRUIT = {"apples": "apple", "pears": "pear", "plums": "plum"}
 PRODUCER = """
 name: {name}
 partitions: snapshot
@@ -66,140 +60,30 @@ stages:
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server that lists seasons, and the list."""
-    listed = list(SEASONS)
+def deployment(tmp_path_factory, radosgw_environment, origin, airflow_with) -> Iterator[Any]:
+    from s3fs import S3FileSystem
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write("\n".join(listed).encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/seasons", listed
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Deployment:
-    """An Airflow and its storage.
-
-    Args:
-        client: Of its REST API, logged in.
-        environment: Of a command that uses the same storage.
-        root: The storage root.
-        pipelines: Folder of pipeline files.
-        home: Of Airflow.
-    """
-
-    def __init__(self, client: httpx.Client, environment: Mapping[str, str], root: str, pipelines: Path, home: Path):
-        self.client, self.environment, self.root, self.pipelines, self.home = client, environment, root, pipelines, home
-
-    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
-        return self.client.get(f"/api/v2{path}", params=parameters).raise_for_status().json()
-
-    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 400) -> Any:
-        end = time.monotonic() + seconds
-        while not (found := ready()):
-            if time.monotonic() > end:
-                raise AssertionError("\n".join([f"{what} did not come within {seconds:.0f} s", *self.state()]))
-            time.sleep(1)
-        return found
-
-    def state(self) -> list[str]:
-        """A line for each run, with the states of its tasks."""
-        lines = []
-        for run in self.get("/dags/~/dagRuns", limit=100)["dag_runs"]:
-            tasks = self.get(f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances")["task_instances"]
-            lines.append(f"{run['dag_id']} {run['dag_run_id']} {run['state']}: " + ", ".join(f"{t['task_id']} {t['state']}" for t in tasks))
-        return lines
-
-    def unpause(self, dag: str) -> None:
-        self.client.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
-
-    def runs(self, dag: str) -> list[dict[str, Any]]:
-        return self.get(f"/dags/{dag}/dagRuns", limit=100)["dag_runs"]
-
-    def succeeded(self, dag: str) -> list[str]:
-        """Partition keys of the runs that ended well, one a run, sorted.
-
-        Raises:
-            AssertionError: A run failed.
-        """
-        runs = self.runs(dag)
-        failed = [run["dag_run_id"] for run in runs if run["state"] == "failed"]
-        assert not failed, (dag, failed)
-        return sorted(str(run["partition_key"]) for run in runs if run["state"] == "success")
-
-    def discover(self) -> None:
-        run = self.client.post("/api/v2/dags/discovery/dagRuns", json={"logical_date": None}).raise_for_status().json()["dag_run_id"]
-        self.wait("discovery", lambda: self.get(f"/dags/discovery/dagRuns/{run}")["state"] in ("success", "failed"))
-        assert self.get(f"/dags/discovery/dagRuns/{run}")["state"] == "success"
-
-    def knows(self, dag: str, snapshot: str) -> None:
-        self.wait(f"{snapshot} in the timetable of {dag}", lambda: snapshot in (self.get(f"/dags/{dag}")["timetable_summary"] or ""))
-
-    def digests(self, pipeline: str) -> dict[str, str]:
-        return {name: entry["digest"] for name, entry in published_snapshots(self.root, pipeline).items()}
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory, radosgw_environment, origin) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("airflow")
-    pipelines, home = folder / "pipelines", folder / "home"
-    pipelines.mkdir()
-    for name, fruit in (("apples", "apple"), ("pears", "pear")):
-        (pipelines / f"{name}.yaml").write_text(PRODUCER.format(name=name, fruit=fruit, origin=origin[0]), encoding="utf-8")
-    (pipelines / "salad.yaml").write_text(CONSUMER, encoding="utf-8")
-    environment = {
+    pipelines = {name: PRODUCER.format(name=name, fruit=fruit, origin=origin[0]) for name, fruit in FRUIT.items()}
+    store = {
         **radosgw_environment,
         "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
-        "CURATE_ALLOWED_PACKAGES": "fruit_parts", "CURATE_CACHE": str(folder / "cache"), "CURATE_PIPELINES": str(pipelines),
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "plugins"), str(TESTS / "airflow" / "parts")]),
-        "CURATE_TEST_UNIT_DELAY": "0.5",
     }  # fmt: skip
+    transport = {"type": "file", "log_file_path": f"{folder}/events.jsonl", "append": True}
+    settings = (
+        # Results of stages in a store instead of the database.
+        "CORE__XCOM_BACKEND=airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
+        f"COMMON_IO__XCOM_OBJECTSTORAGE_PATH=file://{folder}/xcom", "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD=0",
+        f"OPENLINEAGE__TRANSPORT={json.dumps(transport)}", "OPENLINEAGE__NAMESPACE=orchard",
+    )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
+        for name, value in store.items():
             patch.setenv(name, value)
-        from s3fs import S3FileSystem
-
         S3FileSystem.clear_instance_cache()
         S3FileSystem().mkdir("end-to-end")
-        patch.setenv("CURATE_ROOT", "s3://end-to-end/data")
-        settings = (
-            "CORE__PARALLELISM=4", "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL=5", "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL=1",
-            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC=1",
-            # Results of stages in a store instead of the database.
-            "CORE__XCOM_BACKEND=airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
-            f"COMMON_IO__XCOM_OBJECTSTORAGE_PATH=file://{folder}/xcom", "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD=0",
-        )  # fmt: skip
-        transport = {"type": "file", "log_file_path": f"{folder}/events.jsonl", "append": True}
-        settings += (f"OPENLINEAGE__TRANSPORT={json.dumps(transport)}", "OPENLINEAGE__NAMESPACE=orchard")
-        standalone = [sys.executable, "-m", "curation_airflow.standalone"]
-        options = ["--home", str(home), "--database", "postgres", *(item for name in settings for item in ("--setting", name))]
-        try:
-            subprocess.run([*standalone, "up", *options], check=True)
-            port = json.loads((home / "standalone.json").read_text())["port"]
-            [(user, password)] = json.loads((home / "simple_auth_manager_passwords.json.generated").read_text()).items()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                token = client.post("/auth/token", json={"username": user, "password": password}).raise_for_status().json()
-                client.headers["Authorization"] = f"Bearer {token['access_token']}"
-                found = Deployment(client, environment, "s3://end-to-end/data", pipelines, home)
-                dags = {"apples", "pears", "salad", "discovery", "housekeeping"}
-                found.wait("the DAGs", lambda: dags <= {dag["dag_id"] for dag in found.get("/dags")["dags"]})
-                yield found
-        finally:
-            subprocess.run([*standalone, "down", "--home", str(home)], check=True)
-            from curation_airflow.postgres import PostgresServer
-
-            shutil.rmtree(PostgresServer(home).folder, ignore_errors=True)
+        root = "s3://end-to-end/data"
+        with airflow_with(folder, root, pipelines | {"salad": CONSUMER}, "postgres", settings, CURATE_TEST_UNIT_DELAY="0.5") as found:
+            yield found
 
 
 def kill_a_stage(name: str) -> None:

@@ -25,9 +25,6 @@ import numpy as np
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.pii.spans import spans_from
 
-#: Score of a name with a title or a surname; of a given name alone; of a name that is a word too.
-FULL_NAME_SCORE, GIVEN_NAME_SCORE, COMMON_WORD_SCORE = 0.8, 0.6, 0.5
-
 _NAME, _COMMON_WORD, _PLACE, _TITLE, _NO_SURNAME, _OPENER, _CLOSER, _PARTICLE, _DETERMINER = (1 << bit for bit in range(9))
 _LOWER, _CAPITALIZED, _INITIAL, _OTHER = 0, 1, 2, 3
 _MOST_SURNAMES = 3

@@ -16,7 +16,7 @@ import signal
 import sys
 from typing import IO
 
-from curation_tasks.parts import _import
+from curation_tasks.parts import load_attribute
 from curation_tasks.sources.extraction.extract import extract_page
 from curation_tasks.sources.extraction.messages import pack_answer, receive, send, unpack_request
 from curation_tasks.sources.extraction.pages import PAGE_COLUMNS, ExtractedPage, ExtractionEngine
@@ -38,7 +38,7 @@ def main() -> None:
     bound = limits.memory_bytes + _RESERVED_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    engine = _import(sys.argv[2], "parser")(ExtractionParameters.model_validate(given["extraction"]))
+    engine = load_attribute(sys.argv[2], "parser")(ExtractionParameters.model_validate(given["extraction"]))
     gc.freeze()
     serve(sys.stdin.buffer, answers, engine, limits, progress)
 
