@@ -13,7 +13,7 @@ import dask
 import httpx
 import kr8s
 from distributed import Client
-from kr8s.objects import new_class
+from kr8s.objects import Deployment, Event, Pod, new_class
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential
 
 from curation_tasks.clusters import ClusterSettings
@@ -106,9 +106,10 @@ def _asked(question: Any, *arguments: Any, **options: Any) -> Any:
     return patiently(question)(*arguments, **options)
 
 
-def _listed(kind: str, namespace: str, selector: str = "") -> list[dict[str, Any]]:
+def _listed(kind: Any, namespace: str, selector: str = "") -> list[dict[str, Any]]:
+    """Objects of a class of kr8s: a word like `pods` it would look up, at each call and in words that not all servers give it."""
     options = {"label_selector": selector} if selector else {}
-    return _asked(lambda: [item.raw for item in kr8s.get(kind, namespace=namespace, **options)])
+    return _asked(lambda: [item.raw for item in kind.list(namespace=namespace, **options)])
 
 
 def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[Any, KubeCluster]:
@@ -217,7 +218,7 @@ def _give_up_when_due(made: Any, component: str, what: str, deadline: float) -> 
     late = time.monotonic() > deadline
     if missing.hopeless or late:
         # Only now: in a large namespace there are thousands of events.
-        missing = _obstacle(made, component, _listed("events", made.namespace))
+        missing = _obstacle(made, component, _listed(Event, made.namespace))
         kind = ConfigError if missing.permanent else TransientError
         waited = " in time" if late else ""
         raise kind(f"no Dask cluster: {what}{waited}; {missing.what}", where=f"DaskCluster {made.name}", remedy=missing.remedy)
@@ -230,7 +231,7 @@ def _obstacle(made: Any, component: str, events: Sequence[Mapping[str, Any]]) ->
 
 def _parts(made: Any, component: str) -> tuple[list[Any], list[Any]]:
     selector = f"dask.org/cluster-name={made.name},dask.org/component={component}"
-    return _listed("deployments", made.namespace, selector), _listed("pods", made.namespace, selector)
+    return _listed(Deployment, made.namespace, selector), _listed(Pod, made.namespace, selector)
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:

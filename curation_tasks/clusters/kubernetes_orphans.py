@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import kr8s
+from kr8s.objects import Pod
 
 from curation_tasks.clusters.kubernetes import DaskCluster, answering
 from curation_tasks.errors import ConfigError
@@ -44,7 +45,7 @@ def delete_orphaned_clusters(namespace: str | None = None, *, delete: bool = Tru
 def _orphans(namespace: str, *, delete: bool) -> list[str]:
     # Clusters first: the pod of one that is made in between is then seen alive.
     clusters = list(DaskCluster.list(namespace=namespace, label_selector="app.kubernetes.io/name=curate"))
-    pods = list(kr8s.get("pods", namespace=namespace))
+    pods = list(Pod.list(namespace=namespace))
     alive = {pod.raw["metadata"]["uid"] for pod in pods if _phase(pod) in _ALIVE and "deletionTimestamp" not in pod.raw["metadata"]}
     orphans = [cluster for cluster in clusters if _owner(cluster) is not None and _owner(cluster) not in alive]
     for cluster in orphans if delete else []:
