@@ -143,7 +143,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         self.labels = {f"curation/{name}": make_safe_label_value(value) for name, value in names.items()}
         self.annotations = {f"curation/{name}": value for name, value in names.items()}
         # The key of a stage is known once it runs; those of what it reads tell what it is made of.
-        self.annotations |= {f"curation/key-of-{name}": result["key"] for name, result in inputs.items()}
+        self.annotations["curation/inputs"] = json.dumps({name: result["key"] for name, result in inputs.items()})
         self._credentials = storage_credentials()
         self._lineage = lineage_parent(context)
 

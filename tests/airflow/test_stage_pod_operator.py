@@ -120,7 +120,7 @@ def test_the_pod_says_what_it_is_for(double, mode):
         "stage": "sorted",
         "snapshot": "all",
     }
-    assert metadata["annotations"]["curation/key-of-resolve"] == "k" * 32
+    assert json.loads(metadata["annotations"]["curation/inputs"]) == {"resolve": "k" * 32}
     assert metadata["name"].startswith("fruit-sorted-")
 
 
@@ -129,6 +129,18 @@ def test_a_snapshot_that_can_be_no_label_stands_whole_in_the_annotation(double, 
     metadata = sent(double)["metadata"]
     assert metadata["annotations"]["curation/snapshot"] == "all+trial"
     assert metadata["labels"]["curation/snapshot"].startswith("alltrial-")
+
+
+def test_the_longest_names_are_labels_and_names_that_a_server_takes(double, monkeypatch):
+    import dataclasses
+
+    from curation_airflow.stage_pod_operator import StagePodOperator
+
+    longest = "a" + "b_" * 29 + "-"
+    call = dataclasses.replace(pods.call(), pipeline=longest, stage=longest, inputs={"resolve": "{resolve}", longest: "{x}"})
+    ti = pods.TaskInstance("sorted", results={longest: pods.RESOLVED})
+    pods.run(StagePodOperator(task_id="sorted", call=call), ti.context(snapshot="s" * 100 + "+trial_"))
+    assert sent(double)["metadata"]["annotations"]["curation/stage"] == longest
 
 
 def test_resolve_is_handed_the_pipeline_and_no_file(double, mode, monkeypatch):

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from . import admission
 from .access import ADMINISTRATOR, Access, Use, verb_of
 from .controllers import DaskOperator, Deployments
 from .faults import Fault
@@ -107,7 +108,7 @@ class KubernetesDouble:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.store = Store()
-        self.store.before_create.append(self._add_faults)
+        self.store.before_create += [admission.admit, self._add_faults]
         self.kubelet = Kubelet(self.store, self.environment, self.kubeconfigs)
         self.deployments = Deployments(self.store, self.kubelet)
         self.dask = DaskOperator(self.store, self.kubelet)
