@@ -27,10 +27,10 @@ def admit(plural: str, item: Object) -> None:
     _check_names(plural, item)
     if "." not in KINDS[plural][0] and plural != "events":
         _check_schema(item)
-    if plural == "pods" and (item["metadata"].get("labels") or {}).get("app.kubernetes.io/name") == "curate":
-        if wrong := violations(item["spec"]):
-            message = f'pods "{item["metadata"]["name"]}" is forbidden: violates PodSecurity "restricted:v{VERSION}": {", ".join(wrong)}'
-            raise RefusedError(403, "Forbidden", message)
+    ours = (item["metadata"].get("labels") or {}).get("app.kubernetes.io/name") == "curate"
+    if plural == "pods" and ours and (wrong := violations(item["spec"])):
+        message = f'pods "{item["metadata"]["name"]}" is forbidden: violates PodSecurity "restricted:v{VERSION}": {", ".join(wrong)}'
+        raise RefusedError(403, "Forbidden", message)
 
 
 def violations(spec: Object) -> list[str]:
