@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
+from curation_tasks.filters.language_codes import list_for
 from curation_tasks.functions import load_function
 from curation_tasks.kernels.comments import comment_characters
 
@@ -47,6 +48,8 @@ def measured_counts(
         ),
         "pattern_matches": lambda texts: _matches(texts, str(parameters.pattern)),
         "comment_characters": lambda texts: comment_characters(texts, str(parameters.code)),
+        "substring_matches": lambda texts: _substring(texts, str(parameters.substring), parameters.substring_position),
+        "alphanumerics": alphanumerics,
         "html_text_characters": _html_text,
     }
     texts = pc.fill_null(texts, "")
@@ -58,7 +61,7 @@ def stop_words_of(choice: RuleChoice, language: str | None, context: RunContext)
     if choice.stop_words_file:
         return _lines(context.local_path(choice.stop_words_file))
     lists = stop_word_lists()
-    return lists[choice.stop_words or (language if language in lists else "en")]
+    return lists[list_for(choice.stop_words or language or "en", tuple(lists)) or "en"]
 
 
 @lru_cache(maxsize=64)
@@ -114,6 +117,16 @@ def _matches(texts: pa.Array, pattern: str, where: str | None = None) -> np.ndar
         return pc.count_substring_regex(texts, pattern).to_numpy().astype(np.int64)
     except pa.ArrowInvalid as error:
         raise ConfigError(f"not a pattern of RE2: {str(error)[:200]}", where=where or f"pattern {pattern!r}") from error
+
+
+def _substring(texts: pa.Array, wanted: str, position: str) -> np.ndarray:
+    count = {"any": pc.count_substring, "prefix": pc.starts_with, "suffix": pc.ends_with}[position]
+    return count(texts, wanted).cast(pa.int64()).to_numpy()
+
+
+def alphanumerics(texts: pa.Array) -> np.ndarray:
+    """Letters and numbers of each text, int64, shape (rows,)."""
+    return _matches(texts, r"[\pL\pN]")
 
 
 def _html_text(texts: pa.Array) -> np.ndarray:

@@ -191,6 +191,7 @@ def test_a_limit_takes_the_first_records_in_the_order_of_the_units(pipeline, run
     outcomes = run(pipeline(), limit=55, until="lines")
     rows = documents(outcomes["lines"])
     assert outcomes["lines"]["counts"]["records"] == 55
+    assert read_manifest(outcomes["lines"]["manifest"]).content["counters"]["beyond_limit"] > 0  # of the batch that the limit cut
     assert [row["doc_id"] for row in rows] == [f"lines:0-{n}" for n in range(40)] + [f"lines:1-{n}" for n in range(15)]
     assert run(pipeline())["lines"]["key"] != outcomes["lines"]["key"]
 
