@@ -82,7 +82,8 @@ class SourceStage(Stage):
         bad = [(index, result["quarantined"]) for index, result in enumerate(results) if "quarantined" in result]
         allowed = self.spec["options"]["max_quarantined_ratio"]
         if len(bad) > allowed * len(results):
-            shown = "\n".join(f"  {self.units[index]['path']}: {error}" for index, error in bad[:5])
+            shown = "\n".join(f"  {self.units[index]['path']}: {error}".replace("\n", "\n    ") for index, error in bad[:5])
+            shown += f"\n  … and {len(bad) - 5:,} more" if len(bad) > 5 else ""
             raise InputError(
                 f"{len(bad)} of {len(results)} units cannot be read:\n{shown}",
                 where=f"stage {self.spec['id']}",
@@ -143,7 +144,7 @@ def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[p
         if limit is None:
             yield batch
         elif limit > 0:
-            yield batch.slice(0, limit)
+            yield batch.slice(0, min(limit, len(batch)))
             limit -= min(limit, len(batch))
         else:
             return

@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from curation_tasks.cli.run import run_pipeline
@@ -14,6 +15,7 @@ from curation_tasks.errors import ConfigError, CurationError, InputError, Transi
 from curation_tasks.manifest import read_list, read_manifest
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner.retention import expired_folders, snapshots
+from curation_tasks.runner.source_stage import _limited
 from curation_tasks.storage.shard import read_shard
 
 
@@ -193,6 +195,12 @@ def test_a_limit_takes_the_first_records_in_the_order_of_the_units(pipeline, run
     assert outcomes["lines"]["counts"]["records"] == 55
     assert [row["doc_id"] for row in rows] == [f"lines:0-{n}" for n in range(40)] + [f"lines:1-{n}" for n in range(15)]
     assert run(pipeline())["lines"]["key"] != outcomes["lines"]["key"]
+
+
+def test_a_limit_beyond_any_number_of_rows_is_none():
+    batch = pa.record_batch({"text": ["a", "b"]})
+    assert [len(taken) for taken in _limited(iter([batch, batch]), 10**30)] == [2, 2]
+    assert [len(taken) for taken in _limited(iter([batch, batch]), 3)] == [2, 1]
 
 
 def test_a_limited_run_is_published_only_as_a_trial(pipeline, run):
