@@ -40,7 +40,7 @@ test: .venv/.synced-dev ## All tests that need no service.
 	$(UV) run --no-sync ruff format --check
 
 test-thorough: .venv/.synced-dev ## Kernels against plain Python on 10,000 examples a test; an hour.
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/kernels tests/filters -q --timeout=0
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/kernels tests/filters -m "not service and not gpu and not cluster" -q --timeout=0
 
 test-services: .venv/.synced-dev ## Install and start real servers (Ceph, Chromium) and run the tests that need them.
 	tests/services/install.sh

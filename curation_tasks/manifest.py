@@ -199,7 +199,8 @@ class Decisions:
             rows are the documents to remove, sorted by ``row``, with the columns ``schema.DECISION_FIELDS``.
         cuts: Likewise one file a shard with the columns ``schema.CUT_FIELDS``: spans to cut from the texts of documents that stay,
             sorted by ``row`` and ``start``, not overlapping. Empty for a reduction that cuts nothing.
-        counters: For the manifest.
+        counters: For the manifest, and so for its digest: only what the data decides.
+        effort: What it took, for logs and benchmarks: may hang on memory and workers.
         index: Of the index written to ``context.index``: ``{"digest", "documents", "bytes"}``; None when none was.
     """
 
@@ -207,6 +208,7 @@ class Decisions:
     counters: Mapping[str, int] = field(default_factory=dict)
     index: Mapping[str, Any] | None = None
     cuts: Sequence[str] = ()
+    effort: Mapping[str, int] = field(default_factory=dict)
 
 
 def values_hash(shards: Iterable[Mapping[str, Any]], ledgers: Iterable[Mapping[str, Any]], cuts: Iterable[Mapping[str, Any]] = ()) -> str:

@@ -34,6 +34,8 @@ ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60
 #: A name, and behind a plus sign what sets a trial run apart from the real one.
 _SNAPSHOT = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})(\+[A-Za-z0-9._-]{1,40})?$")
 
+#: An amount of memory, as ``8GiB``.
+_MEMORY = re.compile(r"^(\d+(?:\.\d+)?)\s*([kMGT]i?)B?$")
 #: A dataset of another pipeline below the same storage root: its name, and one snapshot of it.
 _DATASET = re.compile(r"^[a-z][a-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9._-]*(\+[A-Za-z0-9._-]+)?)?$")
 
@@ -45,22 +47,31 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def parse_memory(text: str) -> int:
+    """Bytes that ``8GiB`` (1024s) or ``8GB`` (1000s) says.
+
+    Raises:
+        ConfigError: It is no amount of memory.
+    """
+    match = _MEMORY.match(text)
+    if match is None:
+        raise ConfigError(f"{text!r} is no amount of memory", expected="a number and a unit, as 8GiB")
+    number, unit = match.groups()
+    return int(float(number) * (1024 if unit.endswith("i") else 1000) ** ("kMGT".index(unit[0]) + 1))
+
+
 class Resources(_Model):
-    """What a stage asks for. On a laptop ``workers`` is capped by the cores that there are."""
+    """What a stage asks for. On one machine ``workers`` and ``memory`` are capped by what it has."""
 
     pool: Literal["cpu", "cpu-large", "gpu"] = Field("cpu", description="Pod template on Kubernetes (k8s/pods/*.yaml).")
     workers: int | None = Field(None, ge=1, description="Dask workers; default: one for each core that fits the memory.")
-    memory: str | None = Field(None, pattern=r"^\d+(\.\d+)?\s*[kMGT]i?B?$", description="Memory per worker, as `8GiB`.")
+    memory: str | None = Field(None, pattern=_MEMORY.pattern, description="Memory per worker, as `8GiB`.")
     gpus: int = Field(0, ge=0, description="GPUs per worker.")
 
     @property
     def memory_bytes(self) -> int | None:
         """Memory per worker in bytes; None when the pipeline leaves it to the deployment."""
-        if self.memory is None:
-            return None
-        number, unit = re.fullmatch(r"([\d.]+)\s*([kMGT]i?)B?", self.memory).groups()  # type: ignore[union-attr]
-        base = 1024 if unit.endswith("i") else 1000
-        return int(float(number) * base ** ("kMGT".index(unit[0]) + 1))
+        return None if self.memory is None else parse_memory(self.memory)
 
 
 class PartCall(_Model):

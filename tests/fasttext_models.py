@@ -19,6 +19,7 @@ MODELS = {
     "softmax.bin": ({"loss": "softmax", "minn": 0, "maxn": 0, "wordNgrams": 2, "bucket": 500, "dim": 10}, None),
     "words.bin": ({"loss": "softmax", "minn": 0, "maxn": 0, "wordNgrams": 1, "dim": 16}, None),
     "tree.bin": ({"loss": "hs", "minn": 1, "maxn": 3, "bucket": 1024, "dim": 16}, None),
+    "negative.bin": ({"loss": "ns", "minn": 1, "maxn": 3, "wordNgrams": 2, "bucket": 1000, "dim": 9}, None),
     "each.bin": ({"loss": "ova", "minn": 2, "maxn": 5, "wordNgrams": 3, "bucket": 777, "dim": 5}, None),
     "pruned.ftz": (
         {"loss": "hs", "minn": 2, "maxn": 4, "bucket": 3000, "dim": 16},
@@ -45,6 +46,37 @@ def main(folder: Path) -> None:
     lines.write_text("".join(f"__label__{label} {text}\n" for label, text in good_and_bad_texts(200)), encoding="utf-8")
     model = fasttext.train_supervised(str(lines), epoch=20, lr=0.5, minn=0, maxn=0, dim=8, thread=1, verbose=0)
     model.save_model(str(folder / "quality.bin"))
+    many_languages(folder)
+
+
+#: Labels of a model like GlotLID and OpenLID.
+MANY_LABELS = tuple(
+    f"{a}{b}{c}_{script}"
+    for a in "aeiou"
+    for b in "bcdfgh"
+    for c in "klmnprst"
+    for script in ("Latn", "Cyrl", "Arab", "Deva", "Hani", "Thai")
+) + tuple(
+    f"q{a}{b}_{script}" for a in "abcdefghij" for b in "abcdefghij" for script in ("Latn", "Cyrl", "Arab", "Deva", "Hani", "Thai", "Grek")
+)
+
+
+def many_languages(folder: Path) -> None:
+    """Models of 2,140 labels: as GlotLID and OpenLID, and quantized to the last matrix. Not trained well, so that labels tie."""
+    import fasttext
+
+    chance = random.Random(3)
+    letters = "".join(LETTERS.values())
+    lines = folder / "languages.txt"
+    with lines.open("w", encoding="utf-8") as file:
+        for label in MANY_LABELS:
+            words = ["".join(chance.choices(letters, k=chance.randint(2, 7))) for _ in range(3)]
+            file.write(f"__label__{label} {' '.join(words)}\n" * 2)
+    shape = {"loss": "softmax", "minn": 2, "maxn": 5, "wordNgrams": 1, "epoch": 3, "lr": 8.0, "thread": 1, "verbose": 0}
+    fasttext.train_supervised(str(lines), dim=256, bucket=1000, **shape).save_model(str(folder / "languages.bin"))
+    model = fasttext.train_supervised(str(lines), dim=12, bucket=2000, **shape)
+    model.quantize(str(lines), thread=1, verbose=0, qnorm=True, qout=True, cutoff=2500)
+    model.save_model(str(folder / "languages.ftz"))
 
 
 def labelled_texts(count: int, seed: int) -> list[tuple[str, str]]:

@@ -15,13 +15,17 @@ import typer
 from curation_tasks.clusters import ClusterSettings, cluster_kind
 from curation_tasks.errors import ConfigError
 from curation_tasks.handover import PIPELINE_VARIABLE, unpack
+from curation_tasks.spec import parse_memory
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Root = Annotated[str, typer.Option("--root", envvar="CURATE_ROOT", help="Storage root: a folder or s3://bucket/prefix.")]
 Snapshot = Annotated[str, typer.Option("--snapshot", help="The partition to curate; `all` for pipelines without partitions.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Read at most so many records of each source.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="STAGE.PARAMETER=VALUE or STAGE.OPERATION.PARAMETER=VALUE, for this run.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Tasks that run at once; default: by cores and memory.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Tasks that run at once, here at most one a core; default: by cores and memory.")
+]
+Memory = Annotated[str | None, typer.Option("--memory", help="Memory per worker, as 8GiB; fewer workers run where they need more.")]
 Dashboard = Annotated[bool, typer.Option("--dashboard", help="Serve Dask's dashboard and print its address.")]
 PipelineText = Annotated[
     str | None, typer.Option("--pipeline-text", envvar=PIPELINE_VARIABLE, help="Instead of a file: a pipeline handed over by Airflow.")
@@ -56,5 +60,5 @@ def write_result(place: Path, outcome: Mapping[str, Any]) -> None:
     write_bytes(str(place), json.dumps(outcome).encode())
 
 
-def cluster_settings(workers: int | None, dashboard: bool) -> ClusterSettings:
-    return ClusterSettings(cluster_kind(), workers=workers, dashboard=dashboard)
+def cluster_settings(workers: int | None, memory: str | None, dashboard: bool) -> ClusterSettings:
+    return ClusterSettings(cluster_kind(), workers=workers, memory=parse_memory(memory) if memory else None, dashboard=dashboard)

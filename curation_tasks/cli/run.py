@@ -20,6 +20,7 @@ def run(
     set_: options.Set = None,
     until: Annotated[str | None, typer.Option("--until", help="Last stage to run.")] = None,
     workers: options.Workers = None,
+    memory: options.Memory = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = True,
@@ -41,7 +42,7 @@ def run(
     load_pipeline(pipeline)
     outcomes = run_pipeline(
         pipeline, snapshot, root, limit=limit, overrides=read_overrides(set_ or []), until=until, workers=workers,
-        dashboard=dashboard, republish=republish,
+        memory=memory, dashboard=dashboard, republish=republish,
     )  # fmt: skip
     last = read_manifest(outcomes[-1]["manifest"])
     report_uri = None
@@ -70,9 +71,9 @@ def run(
 def run_pipeline(
     pipeline: Path, snapshot: str, root: str, *,
     limit: int | None = None, overrides: dict[str, Any] | None = None, until: str | None = None,
-    workers: int | None = None, dashboard: bool = False, republish: bool = False,
+    workers: int | None = None, memory: str | None = None, dashboard: bool = False, republish: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Runs the stages of a pipeline in one process, with one cluster for all of them; the results in order."""
+    """Runs the stages of a pipeline in one process, with one cluster for all that ask for the same; the results in order."""
     from curation_tasks.plan import override, plan
     from curation_tasks.runner import StageRequest, Surroundings, run_stage, shared_clusters
     from curation_tasks.spec import RESOLVE, load_pipeline
@@ -83,11 +84,12 @@ def run_pipeline(
     outcomes: dict[str, dict[str, Any]] = {}
     with shared_clusters() as client:
         for name in (RESOLVE, *(stage.id for stage in planned.stages)):
+            asked = planned.by_id[name].spec.resources.memory if name != RESOLVE else None
             request = StageRequest(
                 stage=name, pipeline_file=str(pipeline), snapshot=snapshot, root=root, limit=limit, overrides=overrides or {},
                 resolved=outcomes[RESOLVE]["manifest"] if outcomes else None,
                 inputs={need: outcomes[need]["manifest"] for need in (planned.by_id[name].needs if name != RESOLVE else ())},
-                settings=options.cluster_settings(workers, dashboard), republish=republish,
+                settings=options.cluster_settings(workers, memory or asked, dashboard), republish=republish,
             )  # fmt: skip
             with unit_progress(name) as progress:
                 outcomes[name] = run_stage(request, Surroundings(progress=progress, client=client))

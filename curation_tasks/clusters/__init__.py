@@ -28,8 +28,8 @@ class ClusterSettings:
 
     Attributes:
         kind: A name in ``CLUSTERS``.
-        workers: Number of tasks that run at once; None: as many as cores and memory allow.
-        memory: Bytes per worker; None: an equal share.
+        workers: Number of tasks that run at once, on this machine at most one a core; None: as many as cores and memory allow.
+        memory: Bytes per worker, on this machine at most what it has; None: an equal share.
         threads: True when the work releases the GIL, so that threads of one process serve; else processes.
         dashboard: Serve Dask's dashboard on a free port of the loopback interface.
         purpose: Pairs that tell people what the cluster is for (pipeline, stage, snapshot, key); two clusters that differ
@@ -76,6 +76,8 @@ def memory_per_task(client: Client) -> int:
     """Bytes that one task may hold: half of its share of a worker's memory."""
     from distributed.system import MEMORY_LIMIT
 
+    if planned := getattr(client, "memory_per_slot", 0):
+        return int(planned) // 2
     workers = client.scheduler_info()["workers"].values()
     shares = [worker["memory_limit"] // worker["nthreads"] for worker in workers if worker.get("memory_limit")]
     return int(min(shares) if shares else MEMORY_LIMIT // task_slots(client)) // 2

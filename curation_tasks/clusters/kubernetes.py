@@ -10,13 +10,22 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import dask
+import httpx
 import kr8s
 from distributed import Client
-from kr8s.objects import new_class
+from kr8s.objects import Deployment, Event, Pod, new_class
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential
 
 from curation_tasks.clusters import ClusterSettings
 from curation_tasks.clusters.kubernetes_diagnosis import Obstacle, obstacle
-from curation_tasks.clusters.kubernetes_spec import DASHBOARD_PORT, KubernetesSettings, cluster_object, kubernetes_settings, tasks_at_once
+from curation_tasks.clusters.kubernetes_spec import (
+    DASHBOARD_PORT,
+    KubernetesSettings,
+    cluster_object,
+    kubernetes_settings,
+    memory_per_slot,
+    tasks_at_once,
+)
 from curation_tasks.errors import ConfigError, TransientError
 from curation_tasks.logs import logger
 
@@ -27,6 +36,8 @@ DaskCluster = new_class("DaskCluster", "kubernetes.dask.org/v1", asyncio=False)
 _POLL_SECONDS = 1.0
 _OPENED = itertools.count()
 _CLOSE_SECONDS = 60
+#: How long the API of Kubernetes may be silent: the control plane of a small cluster is away for so long when it is updated.
+_SILENT_SECONDS = 120.0
 #: Distributions whose versions must agree: what is pickled by one is read by the other.
 _VERSIONED = ("curation-tasks", "dask", "distributed", "numba", "numpy", "pandas", "pyarrow", "cloudpickle", "python")
 _CONFIGURATION = {
@@ -51,15 +62,54 @@ def open_kubernetes_cluster(settings: ClusterSettings) -> Iterator[Client]:
     deployment = kubernetes_settings(settings)
     with dask.config.set(_CONFIGURATION):
         started = time.monotonic()
-        made, cluster = _make(deployment, settings)
+        with answering(f"DaskCluster {deployment.name}"):
+            made, cluster = _make(deployment, settings)
         try:
             with Client(cluster) as client:
-                _wait_for_worker(made, client, deployment, started + deployment.ready_seconds)
+                with answering(f"DaskCluster {made.name}"):
+                    _wait_for_worker(made, client, deployment, started + deployment.ready_seconds)
                 _check_versions(client)
-                client.task_slots = tasks_at_once(deployment)
+                client.task_slots, client.memory_per_slot = tasks_at_once(deployment), memory_per_slot(deployment)
                 yield client
         finally:
             _delete(made, cluster)
+
+
+def is_silent(error: BaseException) -> bool:
+    """Whether the API of Kubernetes gave no answer, or that of a server that restarts or has too much to do."""
+    if isinstance(error, kr8s.ServerError):
+        return error.response is None or error.response.status_code == 429 or error.response.status_code >= 500
+    return isinstance(error, (httpx.TransportError, kr8s.APITimeoutError, kr8s.ConnectionClosedError))
+
+
+@contextmanager
+def answering(where: str) -> Iterator[None]:
+    """Says of a silent API, and of a cluster that somebody deleted, what they are: errors that pass."""
+    try:
+        yield
+    except kr8s.NotFoundError as error:
+        raise TransientError("the Dask cluster was deleted while it came to be", where=where) from error
+    except Exception as error:
+        if not is_silent(error):
+            raise
+        raise TransientError(
+            f"the API of Kubernetes does not answer: {type(error).__name__} {error}".rstrip(), where=where,
+            remedy="look at the control plane of the cluster; the next try goes on",
+        ) from error  # fmt: skip
+
+
+def _asked(question: Any, *arguments: Any, **options: Any) -> Any:
+    """Asks the API, again and again while it is silent."""
+    patiently = retry(
+        retry=retry_if_exception(is_silent), stop=stop_after_delay(_SILENT_SECONDS), wait=wait_exponential(0.5, max=10), reraise=True
+    )
+    return patiently(question)(*arguments, **options)
+
+
+def _listed(kind: Any, namespace: str, selector: str = "") -> list[dict[str, Any]]:
+    """Objects of a class of kr8s: a word like `pods` it would look up, at each call and in words that not all servers give it."""
+    options = {"label_selector": selector} if selector else {}
+    return _asked(lambda: [item.raw for item in kind.list(namespace=namespace, **options)])
 
 
 def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[Any, KubeCluster]:
@@ -72,7 +122,7 @@ def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[An
         try:
             if _acted_on(made, named):
                 _wait_for_scheduler(made, named, time.monotonic() + named.ready_seconds)
-                return made, _connect(made, named)
+                return made, _asked(_connect, made, named)
         except BaseException:
             _delete(made)
             raise
@@ -88,8 +138,8 @@ def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[An
 def _create(deployment: KubernetesSettings, document: Mapping[str, Any]) -> Any:
     where = f"DaskCluster {deployment.name}"
     try:
-        made = DaskCluster(dict(document), namespace=deployment.namespace)
-        made.create()
+        made = _asked(DaskCluster, dict(document), namespace=deployment.namespace)
+        _asked(_create_once, made)
     except kr8s.ServerError as error:
         status = error.response.status_code if error.response is not None else None
         if status == 404:
@@ -104,15 +154,25 @@ def _create(deployment: KubernetesSettings, document: Mapping[str, Any]) -> Any:
             ) from error  # fmt: skip
         if status is not None and 400 <= status < 500 and status != 429:
             raise ConfigError(f"the Dask cluster is refused: {error}", where=where, remedy="mend the specs in k8s/base/dask") from error
-        raise TransientError(f"the Dask cluster cannot be made: {error}", where=where) from error
+        raise
     logger().info("Dask cluster made", cluster=made.name, namespace=made.namespace, workers=deployment.workers, pool=deployment.pool)
     return made
+
+
+def _create_once(made: Any) -> None:
+    try:
+        made.create()
+    except kr8s.ServerError as error:
+        # The name is this pod's own: an earlier request went through although its answer was lost.
+        if error.response is None or error.response.status_code != 409:
+            raise
+        made.refresh()
 
 
 def _acted_on(made: Any, deployment: KubernetesSettings) -> bool:
     deadline = time.monotonic() + deployment.operator_seconds
     while time.monotonic() < deadline:
-        made.refresh()
+        _asked(made.refresh)
         if (made.raw.get("status") or {}).get("phase"):
             return True
         time.sleep(_POLL_SECONDS / 2)
@@ -122,7 +182,7 @@ def _acted_on(made: Any, deployment: KubernetesSettings) -> bool:
 def _wait_for_scheduler(made: Any, deployment: KubernetesSettings, deadline: float) -> None:
     while True:
         _, pods = _parts(made, "scheduler")
-        made.refresh()
+        _asked(made.refresh)
         if made.raw["status"]["phase"] == "Running" and any(_ready(pod) for pod in pods):
             return
         _give_up_when_due(made, "scheduler", "its scheduler is not ready", deadline)
@@ -147,6 +207,7 @@ def _wait_for_worker(made: Any, client: Client, deployment: KubernetesSettings, 
     if deployment.workers[0] == 0:
         return  # an adaptive cluster that begins with none starts them when there is work
     while not client.nthreads():
+        _asked(made.refresh)
         _give_up_when_due(made, "worker", "no worker has come", deadline)
         time.sleep(_POLL_SECONDS)
 
@@ -157,7 +218,7 @@ def _give_up_when_due(made: Any, component: str, what: str, deadline: float) -> 
     late = time.monotonic() > deadline
     if missing.hopeless or late:
         # Only now: in a large namespace there are thousands of events.
-        missing = _obstacle(made, component, [event.raw for event in kr8s.get("events", namespace=made.namespace)])
+        missing = _obstacle(made, component, _listed(Event, made.namespace))
         kind = ConfigError if missing.permanent else TransientError
         waited = " in time" if late else ""
         raise kind(f"no Dask cluster: {what}{waited}; {missing.what}", where=f"DaskCluster {made.name}", remedy=missing.remedy)
@@ -170,8 +231,7 @@ def _obstacle(made: Any, component: str, events: Sequence[Mapping[str, Any]]) ->
 
 def _parts(made: Any, component: str) -> tuple[list[Any], list[Any]]:
     selector = f"dask.org/cluster-name={made.name},dask.org/component={component}"
-    found = [[item.raw for item in kr8s.get(kind, namespace=made.namespace, label_selector=selector)] for kind in ("deployments", "pods")]
-    return found[0], found[1]
+    return _listed(Deployment, made.namespace, selector), _listed(Pod, made.namespace, selector)
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
@@ -208,7 +268,7 @@ def _delete(made: Any, cluster: KubeCluster | None = None) -> None:
         with suppress(Exception):
             cluster.close()
     try:
-        made.delete()
+        _asked(made.delete)
         deadline = time.monotonic() + _CLOSE_SECONDS
         while made.exists() and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS / 2)

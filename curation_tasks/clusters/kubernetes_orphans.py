@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 import kr8s
+from kr8s.objects import Pod
 
-from curation_tasks.clusters.kubernetes import DaskCluster
-from curation_tasks.errors import ConfigError, TransientError
+from curation_tasks.clusters.kubernetes import DaskCluster, answering
+from curation_tasks.errors import ConfigError
 
 _ALIVE = ("Pending", "Running", "Unknown")
 
@@ -33,24 +34,26 @@ def delete_orphaned_clusters(namespace: str | None = None, *, delete: bool = Tru
     if not namespace:
         raise ConfigError("no namespace is known", expected="CURATE_POD_NAMESPACE, which stage pods have, or --namespace")
     try:
-        # Clusters first: the pod of one that is made in between is then seen alive.
-        clusters = list(DaskCluster.list(namespace=namespace, label_selector="app.kubernetes.io/name=curate"))
-        pods = list(kr8s.get("pods", namespace=namespace))
-        alive = {pod.raw["metadata"]["uid"] for pod in pods if _phase(pod) in _ALIVE and "deletionTimestamp" not in pod.raw["metadata"]}
-        orphans = [cluster for cluster in clusters if _owner(cluster) is not None and _owner(cluster) not in alive]
-        for cluster in orphans if delete else []:
-            try:
-                cluster.delete()
-            except kr8s.NotFoundError:
-                continue
-        return sorted(cluster.name for cluster in orphans)
+        with answering(namespace):
+            return _orphans(namespace, delete=delete)
     except kr8s.ServerError as error:
-        status = error.response.status_code if error.response is not None else None
-        if status in (401, 403, 404):
-            raise ConfigError(
-                f"Dask clusters cannot be listed: {error}", where=namespace, remedy="install the Dask operator, and k8s/base/rbac.yaml"
-            ) from error
-        raise TransientError(f"the API of Kubernetes does not answer: {error}", where=namespace) from error
+        raise ConfigError(
+            f"Dask clusters cannot be listed: {error}", where=namespace, remedy="install the Dask operator, and k8s/base/rbac.yaml"
+        ) from error
+
+
+def _orphans(namespace: str, *, delete: bool) -> list[str]:
+    # Clusters first: the pod of one that is made in between is then seen alive.
+    clusters = list(DaskCluster.list(namespace=namespace, label_selector="app.kubernetes.io/name=curate"))
+    pods = list(Pod.list(namespace=namespace))
+    alive = {pod.raw["metadata"]["uid"] for pod in pods if _phase(pod) in _ALIVE and "deletionTimestamp" not in pod.raw["metadata"]}
+    orphans = [cluster for cluster in clusters if _owner(cluster) is not None and _owner(cluster) not in alive]
+    for cluster in orphans if delete else []:
+        try:
+            cluster.delete()
+        except kr8s.NotFoundError:
+            continue
+    return sorted(cluster.name for cluster in orphans)
 
 
 def _owner(cluster: Any) -> str | None:

@@ -151,6 +151,13 @@ def tasks_at_once(settings: KubernetesSettings) -> int:
     return settings.workers[1] * _threads(settings, container)
 
 
+def memory_per_slot(settings: KubernetesSettings) -> int:
+    """Bytes of a worker for each task that it runs at once; 0: its spec sets no limit."""
+    _, container = _pod_spec(settings, settings.pool, "worker")
+    limit = settings.memory or container.get("resources", {}).get("limits", {}).get("memory") or 0
+    return int(parse_bytes(str(limit))) // _threads(settings, container)
+
+
 def label_value(text: str) -> str:
     """Text as the value of a label: at most 63 letters, digits and ``._-``; changed text ends with a hash of its own."""
     safe = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9._-]|[^A-Za-z0-9]+$", "", text)

@@ -32,9 +32,12 @@ _CONFIGURATION = {
 
 @contextmanager
 def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
-    """Threads of this process where the work releases the GIL, processes where it does not."""
-    workers = settings.workers or default_workers(settings.memory)
-    memory = settings.memory or int(MEMORY_LIMIT // workers)
+    """Threads of this process where the work releases the GIL, processes where it does not.
+
+    Processes are held to their memory; threads are not, but what a task plans to hold follows from it all the same.
+    """
+    workers = default_workers(settings.memory, settings.workers)
+    memory = min(settings.memory or MEMORY_LIMIT, int(MEMORY_LIMIT // workers))
     shape = {"n_workers": 1, "threads_per_worker": workers, "processes": False, "memory_limit": 0}
     if not settings.threads and workers > 1:
         shape = {
@@ -55,9 +58,16 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        client.memory_per_slot = memory
         yield client
 
 
-def default_workers(memory: int | None = None) -> int:
-    """Tasks at once: one a core, fewer where each would get less than ``memory`` bytes (default 1 GiB)."""
-    return max(1, min(CPU_COUNT, int(MEMORY_LIMIT // (memory or MEMORY_PER_WORKER))))
+def default_workers(memory: int | None = None, asked: int | None = None) -> int:
+    """Tasks at once: one a core or as many as are asked for, fewer where each would get less than ``memory`` bytes.
+
+    Args:
+        memory: Bytes per task; None: 1 GiB, unless a number of tasks is asked for.
+        asked: At most so many.
+    """
+    least = memory or (1 if asked else MEMORY_PER_WORKER)
+    return max(1, min(asked or CPU_COUNT, CPU_COUNT, int(MEMORY_LIMIT // least)))

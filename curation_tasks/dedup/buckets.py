@@ -26,7 +26,7 @@ FINGERPRINT_BYTES, BAND_BYTES = 2 * 48 + 16, 2 * 16 + 16
 
 TWINS = pa.schema([("first", pa.uint64()), ("node", pa.uint64()), ("tie", pa.uint64())])
 _BANDS = pa.schema([("hash", pa.uint64()), ("node", pa.uint64())])
-_HOT = pa.schema([("hash", pa.uint64())])
+_HOT = pa.schema([("hash", pa.uint64()), ("members", pa.int64())])
 _EDGES = pa.schema([("first", pa.uint64()), ("node", pa.uint64())])
 
 
@@ -160,12 +160,12 @@ def write_edges(
     shared = np.repeat(sizes > 1, sizes)
     nodes, begins = nodes[order][shared], begins[shared]
     del order
-    hot = hashes[starts[sizes > hot_size]]
+    hot = pa.table([hashes[starts[sizes > hot_size]], sizes[sizes > hot_size]], schema=_HOT)
     # Which member is the centre of the star is of no consequence: the component is the same.
     centres = np.repeat(nodes[begins], sizes[sizes > 1])
     table = pa.table([centres[~begins], nodes[~begins]], schema=_EDGES)
     write_whole(edges_uri(work, part, partition), table, compress=False)
-    write_whole(_hot_part_uri(work, part, partition), pa.table([hot], schema=_HOT))
+    write_whole(_hot_part_uri(work, part, partition), hot)
     return {"edges": len(table), "buckets": int((sizes > 1).sum()), "largest": int(sizes.max()) if len(sizes) else 0}
 
 
@@ -176,12 +176,12 @@ def read_edges(work: str, part: int, partition: int) -> tuple[np.ndarray, np.nda
 
 
 def gather_hot(item: int, work: str, files: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """The hashes of all hot buckets in one file, ascending."""
-    hot = np.sort(np.concatenate([read_partition(_hot_part_uri(work, *file), 0)["hash"].to_numpy() for file in files]))
-    write_whole(hot_uri(work), pa.table([hot], schema=_HOT))
+    """All hot buckets in one file, by ascending hash."""
+    hot = pa.concat_tables([read_partition(_hot_part_uri(work, *file), 0) for file in files]).sort_by("hash")
+    write_whole(hot_uri(work), hot)
     return {"buckets": len(hot)}
 
 
-def read_hot(work: str) -> np.ndarray:
-    """The hashes of all hot buckets, ascending."""
-    return read_partition(hot_uri(work), 0)["hash"].to_numpy()
+def read_hot(work: str) -> pa.Table:
+    """All hot buckets, by ascending hash, with their number of members."""
+    return read_partition(hot_uri(work), 0)

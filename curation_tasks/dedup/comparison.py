@@ -5,6 +5,9 @@ component is too large for one. Windows are decided one after the other, in the 
 documents of earlier windows that are not removed (``cross``, all at once on as many workers), then with itself. So a pair is
 compared once and by the same rule as in one task, and every packing gives the same.
 
+A task in which too many pairs are compared, or too many are left to the texts, is *crowded*: it stops, and is compared again
+with its texts at hand (``crowded``), in smaller windows.
+
 Memory of a task: ``ROW_BYTES`` a document.
 """
 
@@ -22,7 +25,7 @@ from curation_tasks.dedup.buckets import read_hot, read_partition, write_whole
 from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, split
 from curation_tasks.dedup.placement import Placement, found_in
 from curation_tasks.dedup.rows import RANK, rows_uri
-from curation_tasks.dedup.signatures import Scheme, band_names, read_signatures, sketch_words
+from curation_tasks.dedup.signatures import Scheme, band_names, sketch_words
 from curation_tasks.errors import ConfigError
 from curation_tasks.kernels.survivors import (
     KEPT,
@@ -44,19 +47,19 @@ ROW_BYTES = 380
 SHINGLE_BYTES = 40
 
 NODES = pa.schema([("node", pa.uint64()), ("tie", pa.uint64()), ("shingles", pa.int64()), ("status", pa.uint8())])
-EDGES = pa.schema([
-    ("later", pa.int64()), ("earlier", pa.int64()), ("equal", pa.int32()), ("listed", pa.bool_()), ("chunk", pa.int32()),
-])  # fmt: skip
-_CROSS = pa.schema([("later", pa.int64()), ("earlier", pa.int64()), ("equal", pa.int32()), ("listed", pa.bool_()), ("kept", pa.bool_())])
+_PAIR = [("later", pa.int64()), ("earlier", pa.int64()), ("equal", pa.int32()), ("listed", pa.bool_()), ("links", pa.bool_())]
+EDGES = pa.schema([*_PAIR, ("chunk", pa.int32())])
+_CROSS = pa.schema([*_PAIR, ("kept", pa.bool_())])
 REQUESTS = pa.schema([("node", pa.uint64()), ("chunk", pa.int32())])
+_SPENT = pa.schema([("hash", pa.uint64()), ("work", pa.int64())])
 
 
-# --- comparing ----------------------------------------------------------------------------------------------------------
+# --- rows of a slot -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """A slot, in the order of component and rank."""
+class Rows:
+    """Slots of a task, in the order of component and rank."""
 
     node: np.ndarray
     tie: np.ndarray
@@ -66,17 +69,18 @@ class _Rows:
     hot: np.ndarray
 
 
-def _load(work: str, slots: Sequence[int], scheme: Scheme, mappers: int) -> _Rows:
+def load_rows(folder: str, work: str, slots: Sequence[int], scheme: Scheme, mappers: int) -> Rows:
     """Reads slots of ascending ranks as one, a column at a time.
 
     Args:
+        folder: Of the rows, by slot.
         work: Of the run.
         slots: Windows of one task, ascending.
         scheme: Of the run.
         mappers: Their number.
     """
     with ExitStack() as stack:
-        files = [stack.enter_context(open_partitions(rows_uri(work, mapper))) for mapper in range(mappers)]
+        files = [stack.enter_context(open_partitions(rows_uri(folder, mapper))) for mapper in range(mappers)]
         groups = [[file.groups(slot) for file in files] for slot in slots]
 
         def read(column: str) -> list[pa.ChunkedArray]:
@@ -87,9 +91,7 @@ def _load(work: str, slots: Sequence[int], scheme: Scheme, mappers: int) -> _Row
             ]
 
         small = {name: [part.to_numpy() for part in read(name)] for name in ("component", *RANK, "shingles")}
-        orders = [
-            np.lexsort(tuple(small[name][number] for name in ("node", "tie", "key", "order", "component"))) for number in range(len(slots))
-        ]
+        orders = [_in_order({name: columns[number] for name, columns in small.items()}) for number in range(len(slots))]
 
         def ordered(parts: Sequence[np.ndarray]) -> np.ndarray:
             return np.concatenate([part[order] for part, order in zip(parts, orders, strict=True)])
@@ -97,8 +99,20 @@ def _load(work: str, slots: Sequence[int], scheme: Scheme, mappers: int) -> _Row
         sketches = ordered([sketch_words(part, scheme.size) for part in read("sketch")])
         bands = (ordered([part.to_numpy() for part in read(name)]) for name in band_names(scheme.bands))
         buckets = buckets_of(bands, scheme.bands, len(sketches))
-    hot = found_in(buckets.hashes, read_hot(work))
-    return _Rows(ordered(small["node"]), ordered(small["tie"]), ordered(small["shingles"]), sketches, buckets, hot)
+    hot = found_in(buckets.hashes, read_hot(work)["hash"].to_numpy())
+    return Rows(ordered(small["node"]), ordered(small["tie"]), ordered(small["shingles"]), sketches, buckets, hot)
+
+
+def _in_order(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The order of the documents of a slot: by component, then by rank."""
+    return np.lexsort(tuple(columns[name] for name in reversed(("component", *RANK))))
+
+
+def slot_nodes(folder: str, slot: int, mappers: int) -> np.ndarray:
+    """The nodes of a slot in the order in which ``load_rows`` gives them."""
+    tables = [read_partition(rows_uri(folder, mapper), slot, ["component", *RANK]) for mapper in range(mappers)]
+    columns = {name: np.concatenate([table[name].to_numpy() for table in tables]) for name in ("component", *RANK)}
+    return columns["node"][_in_order(columns)]
 
 
 def nodes_uri(work: str, slot: int) -> str:
@@ -113,8 +127,52 @@ def requests_uri(work: str, slot: int) -> str:
     return f"{work}/requests/{slot:06}.parquet"
 
 
-def _cross_uri(work: str, slot: int, earlier: int) -> str:
+def cross_uri(work: str, slot: int, earlier: int) -> str:
     return f"{work}/cross/{slot:06}-{earlier:06}.parquet"
+
+
+def starting_status(nodes: np.ndarray, placement: Placement) -> np.ndarray:
+    """Documents of earlier indexes are kept."""
+    return np.where(placement.is_own(nodes), UNDECIDED, KEPT).astype(np.uint8)
+
+
+# --- what a bucket costs ------------------------------------------------------------------------------------------------
+
+#: Work in a bucket that is not hot, at most.
+_COLD_WORK = 256 * 256 // 2
+
+
+def _spent_uri(work: str, slot: int, earlier: int | None) -> str:
+    return f"{work}/spent/{slot:06}{'' if earlier is None else f'-{earlier:06}'}.parquet"
+
+
+def add_up(work: str, item: Mapping[str, Any], rows: Rows, spent: np.ndarray, limit: int, earlier: int | None = None) -> tuple[int, int]:
+    """Counts what the buckets of a task have cost so far, over all of its windows.
+
+    Args:
+        work: Of the run.
+        item: A window, as for ``compare_slot``.
+        rows: That were compared.
+        spent: int64, shape (buckets,): comparisons in each.
+        limit: In one bucket.
+        earlier: The earlier window that this one was compared with. It is written down, and what is over the limit is found
+            when the window is compared with itself.
+
+    Returns:
+        ``(hash, comparisons)`` of a bucket that is over the limit, or (0, 0).
+    """
+    told = (spent > 0) & (rows.hot if limit >= _COLD_WORK else True)
+    tables = [pa.table([rows.buckets.hashes[told], spent[told]], schema=_SPENT)]
+    if earlier is None and item["earlier"]:
+        before = [(item["earlier"][-1], None), *((item["slot"], window) for window in item["earlier"])]
+        tables += [read_partition(_spent_uri(work, *place), 0) for place in before]
+    total = pa.concat_tables(tables).group_by("hash", use_threads=False).aggregate([("work", "sum")]).rename_columns(_SPENT.names)
+    write_whole(_spent_uri(work, item["slot"], earlier), total.cast(_SPENT))
+    over = total.filter(pa.array(total["work"].to_numpy() > limit)).sort_by("hash")
+    return (over["hash"][0].as_py(), over["work"][0].as_py()) if len(over) else (0, 0)
+
+
+# --- comparing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -123,43 +181,50 @@ class Limits:
 
     Attributes:
         bucket: Pairs looked at in one bucket.
-        edges: Pairs that are similar or may be, in one task.
+        edges: Pairs that are similar or may be, in one task: beyond, it is crowded.
+        comparisons: Pairs compared in one task: beyond, it is crowded.
         follows: Open documents that another must be similar to, to be taken for removed; see ``kernels.survivors``.
         chunk_bytes: Of texts compared at once; not a limit but a measure.
     """
 
     bucket: int
     edges: int
+    comparisons: int
     follows: int
     chunk_bytes: int
 
 
-def compare_cross(item: Mapping[str, int], work: str, scheme: Scheme, placement: Placement, limits: Limits) -> dict[str, Any]:
-    """Compares a window with an earlier one, whose documents are decided as far as sketches can."""
-    slot, earlier = item["slot"], item["earlier"]
-    before = read_partition(nodes_uri(work, earlier), 0)["status"].to_numpy()
-    rows = _load(work, [earlier, slot], scheme, len(placement.mappers))
+def compare_cross(item: Mapping[str, Any], work: str, scheme: Scheme, placement: Placement, limits: Limits) -> dict[str, Any]:
+    """Compares a window with an earlier one, whose documents are decided as far as sketches can.
+
+    Args:
+        item: ``{"slot", "first", "earlier", "other": one of the earlier windows, "other_first"}``.
+        work: Of the run.
+        scheme: Of the run.
+        placement: Of the documents.
+        limits: When to give up.
+    """
+    slot, other = item["slot"], item["other"]
+    before = read_partition(nodes_uri(work, other), 0)["status"].to_numpy()
+    rows = load_rows(f"{work}/rows", work, [other, slot], scheme, len(placement.mappers))
     count = len(before)
-    status = np.concatenate([before, _start(rows.node[count:], placement)])
+    status = np.concatenate([before, starting_status(rows.node[count:], placement)])
     found = _compare(rows, status, np.zeros(len(status), np.int32), scheme, limits, among=False)
-    _require_within(found, rows, work, placement, limits)
+    if found.stopped >= 0:
+        return _crowded(found, rows, work, scheme, placement, limits)
+    add_up(work, item, rows, found.work, limits.bucket, other)
     edges = found.edges
-    later, other = edges.later - np.int64(count) + item["first"], edges.earlier + np.int64(item["earlier_first"])
-    table = pa.table([later, other, edges.equal, edges.listed, before[edges.earlier] == KEPT], schema=_CROSS)
-    write_whole(_cross_uri(work, slot, earlier), table)
-    return {"comparisons": found.comparisons}
+    later, earlier = edges.later - np.int64(count) + item["first"], edges.earlier + np.int64(item["other_first"])
+    table = pa.table([later, earlier, edges.equal, edges.listed, edges.links, before[edges.earlier] == KEPT], schema=_CROSS)
+    write_whole(cross_uri(work, slot, other), table)
+    return {"comparisons": found.comparisons, "crowded": False}
 
 
-def _compare(rows: _Rows, status: np.ndarray, opened: np.ndarray, scheme: Scheme, limits: Limits, *, among: bool) -> Comparison:
+def _compare(rows: Rows, status: np.ndarray, opened: np.ndarray, scheme: Scheme, limits: Limits, *, among: bool) -> Comparison:
     return compare(
         rows.sketches, rows.buckets, rows.hot, status, scheme.measure, follows=limits.follows, opened=opened, among=among,
-        list_all=scheme.list_pairs, bucket_limit=limits.bucket, edge_limit=limits.edges,
+        list_all=scheme.list_pairs, bucket_limit=limits.bucket, edge_limit=limits.edges, comparison_limit=limits.comparisons,
     )  # fmt: skip
-
-
-def _start(nodes: np.ndarray, placement: Placement) -> np.ndarray:
-    """Documents of earlier indexes are kept."""
-    return np.where(placement.is_own(nodes), UNDECIDED, KEPT).astype(np.uint8)
 
 
 def compare_slot(item: Mapping[str, Any], work: str, scheme: Scheme, placement: Placement, limits: Limits) -> dict[str, Any]:
@@ -173,28 +238,29 @@ def compare_slot(item: Mapping[str, Any], work: str, scheme: Scheme, placement: 
         limits: When to give up.
     """
     slot, first = item["slot"], item["first"]
-    rows = _load(work, [slot], scheme, len(placement.mappers))
-    status = _start(rows.node, placement)
-    cross = [read_partition(_cross_uri(work, slot, earlier), 0) for earlier in item["earlier"]]
+    rows = load_rows(f"{work}/rows", work, [slot], scheme, len(placement.mappers))
+    status = starting_status(rows.node, placement)
+    cross = [read_partition(cross_uri(work, slot, earlier), 0) for earlier in item["earlier"]]
     opened = np.zeros(len(status), np.int32)
     for table in cross:
         _take_over(status, opened, table, first, scheme)
     status[(opened >= limits.follows) & (status == KNOWN | OPEN)] = KNOWN | REMOVED
     found = _compare(rows, status, opened, scheme, limits, among=True)
-    _require_within(found, rows, work, placement, limits)
+    if found.stopped >= 0 or add_up(work, item, rows, found.work, limits.bucket)[1]:
+        return _crowded(found, rows, work, scheme, placement, limits)
     write_whole(nodes_uri(work, slot), pa.table([rows.node, rows.tie, rows.shingles, status], schema=NODES))
-    later, earlier, equal, listed = _joined(found.edges, first, cross, status, scheme)
-    # A link that decides nothing is not worth two texts, but where all pairs are to be listed.
-    undecided = (equal < scheme.measure.accept) & (~listed | scheme.list_pairs)
+    edges = _joined(found.edges, first, cross, status, scheme)
+    bound = np.where(edges["listed"] & (not scheme.list_pairs), scheme.measure.link, scheme.measure.accept)
+    undecided = edges["equal"] < bound
     # Documents of earlier windows are not at hand: their length is taken to be that of the later one of a pair.
     cost = (rows.shingles * SHINGLE_BYTES + 64).astype(np.int64)
-    chunk = cut_pairs(later - first, earlier, undecided, cost, first, limits.chunk_bytes)
-    write_whole(compared_uri(work, slot), pa.table([later, earlier, equal, listed, chunk], schema=EDGES))
+    edges["chunk"] = cut_pairs(edges["later"] - first, edges["earlier"], undecided, cost, first, limits.chunk_bytes)
+    write_whole(compared_uri(work, slot), pa.table(edges, schema=EDGES))
     nodes_of = _task_nodes(work, item["earlier"], rows.node)
-    _write_requests(requests_uri(work, slot), nodes_of, later[undecided], earlier[undecided], chunk[undecided], placement)
+    _write_requests(requests_uri(work, slot), nodes_of, {name: column[undecided] for name, column in edges.items()}, placement)
     return {
-        "comparisons": found.comparisons, "edges": len(later), "grey": int((undecided & ~listed).sum()),
-        "chunks": int(chunk.max()) + 1 if undecided.any() else 0,
+        "comparisons": found.comparisons, "edges": len(undecided), "grey": int((undecided & ~edges["listed"]).sum()),
+        "chunks": int(edges["chunk"].max()) + 1 if undecided.any() else 0, "crowded": False,
     }  # fmt: skip
 
 
@@ -210,21 +276,35 @@ def _take_over(status: np.ndarray, opened: np.ndarray, cross: pa.Table, first: i
     status[later[removes]] = KNOWN | REMOVED
 
 
-def _joined(
-    edges: Edges, first: int, cross: Sequence[pa.Table], status: np.ndarray, scheme: Scheme
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The edges of a slot and those with earlier windows, by ascending later and earlier document."""
-    columns = [[edges.later + np.int64(first)], [edges.earlier + np.int64(first)], [edges.equal], [edges.listed]]
-    for table in cross:
-        for column, name in zip(columns, ("later", "earlier", "equal", "listed"), strict=True):
-            column.append(table[name].to_numpy(zero_copy_only=False))
-    later, earlier, equal, listed = (np.concatenate(column) for column in columns)
-    order = np.lexsort((earlier, later))
-    later, earlier, equal, listed = later[order], earlier[order], equal[order], listed[order]
-    idle = (status[later - first] == REMOVED) & (listed | (equal < scheme.measure.accept))
-    if scheme.list_pairs:
-        return later, earlier, equal, listed | idle
-    return later[~idle], earlier[~idle], equal[~idle], listed[~idle]
+def edges_in_order(
+    edges: Edges, first: int, cross: Sequence[pa.Table], more: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """The edges of a slot and those with earlier windows, by ascending later and earlier document.
+
+    Args:
+        edges: Positions in the slot.
+        first: Position of the slot in its task.
+        cross: Edges with each earlier window, positions in the task.
+        more: More columns of the edges, which ``cross`` has too.
+
+    Returns:
+        The columns of ``Edges``, and ``more``; positions in the task.
+    """
+    own = {**vars(edges), "later": edges.later + np.int64(first), "earlier": edges.earlier + np.int64(first), **(more or {})}
+    columns = {
+        name: np.concatenate([column, *(table[name].to_numpy(zero_copy_only=False) for table in cross)]) for name, column in own.items()
+    }
+    order = np.lexsort((columns["earlier"], columns["later"]))
+    return {name: column[order] for name, column in columns.items()}
+
+
+def _joined(edges: Edges, first: int, cross: Sequence[pa.Table], status: np.ndarray, scheme: Scheme) -> dict[str, np.ndarray]:
+    """The edges of a slot and those with earlier windows, without those that decide nothing any more."""
+    columns = edges_in_order(edges, first, cross)
+    settled = (status[columns["later"] - first] == REMOVED) & (columns["equal"] < scheme.measure.accept)
+    columns["listed"] |= settled
+    idle = settled & ~columns["links"] & (not scheme.list_pairs)
+    return {name: column[~idle] for name, column in columns.items()}
 
 
 def _task_nodes(work: str, earlier: Sequence[int], nodes: np.ndarray) -> np.ndarray:
@@ -232,8 +312,9 @@ def _task_nodes(work: str, earlier: Sequence[int], nodes: np.ndarray) -> np.ndar
     return np.concatenate([*(read_partition(nodes_uri(work, slot), 0, ["node"])["node"].to_numpy() for slot in earlier), nodes])
 
 
-def _write_requests(uri: str, nodes: np.ndarray, later: np.ndarray, earlier: np.ndarray, chunk: np.ndarray, placement: Placement) -> None:
-    pairs = np.unique(np.stack([np.concatenate([chunk, chunk]).astype(np.int64), np.concatenate([later, earlier])]), axis=1)
+def _write_requests(uri: str, nodes: np.ndarray, edges: Mapping[str, np.ndarray], placement: Placement) -> None:
+    chunks, ends = (np.concatenate([edges[left], edges[right]]) for left, right in (("chunk", "chunk"), ("later", "earlier")))
+    pairs = np.unique(np.stack([chunks.astype(np.int64), ends]), axis=1)
     wanted = nodes[pairs[1]]
     table = pa.table([wanted, pairs[0].astype(np.int32)], schema=REQUESTS)
     with PartitionWriter(uri, REQUESTS) as writer:
@@ -241,33 +322,18 @@ def _write_requests(uri: str, nodes: np.ndarray, later: np.ndarray, earlier: np.
             writer.write(mapper, table.take(pa.array(chosen)))
 
 
-def _require_within(found: Comparison, rows: _Rows, work: str, placement: Placement, limits: Limits) -> None:
-    """Fails with the numbers when a bucket costs more than is allowed."""
-    if found.stopped < 0:
-        return
-    members = np.flatnonzero((rows.buckets.ids == found.stopped).any(axis=1))
-    looked_at = int(found.work[found.stopped])
-    what = f"a bucket of {len(members):,} documents that are alike but not the same costs too much: {looked_at:,} comparisons so far"
-    where = f"documents {', '.join(doc_ids(work, placement, np.sort(rows.node[members])[:3]))}, …"
-    if looked_at > limits.bucket:
+def _crowded(found: Comparison, rows: Rows, work: str, scheme: Scheme, placement: Placement, limits: Limits) -> dict[str, Any]:
+    """Gives up what was begun.
+
+    Raises:
+        ConfigError: All pairs are to be listed, which is for small datasets.
+    """
+    if scheme.list_pairs:
+        members = np.flatnonzero((rows.buckets.ids == max(found.stopped, 0)).any(axis=1))
         raise ConfigError(
-            f"{what}, up to {len(members) ** 2 // 2:,} in all",
-            where=where,
-            expected=f"at most {limits.bucket:,} comparisons in a bucket (bucket_comparisons)",
-            remedy="remove the boilerplate that they share, raise `bucket_comparisons`, or set `on_hot_bucket: exact` to pay for it",
+            f"`report_pairs` would list too much: a bucket of {len(members):,} documents is among {found.comparisons:,} comparisons",
+            where=f"documents of {placement.mappers[0]['shards'][0]['uri'] if placement.own else 'an earlier index'}, …",
+            expected=f"at most {min(limits.edges, limits.comparisons):,} pairs in a task of this memory",
+            remedy="evaluate on a smaller dataset, or leave `report_pairs` out",
         )
-    raise ConfigError(
-        f"{what}, and more than {limits.edges:,} pairs in its task that only the texts can decide",
-        where=where,
-        expected=f"at most {limits.edges:,} such pairs in a task of this memory",
-        remedy="remove the boilerplate that they share, give the stage more `resources.memory`, or choose another threshold",
-    )
-
-
-def doc_ids(work: str, placement: Placement, nodes: np.ndarray) -> list[str]:
-    """Identities of a few documents, by ascending node."""
-    found: list[str] = []
-    for mapper in np.unique(placement.mapper_of(nodes)):
-        for table in read_signatures(work, placement.mappers[mapper], ["doc_id"]):
-            found += table["doc_id"].filter(pa.array(np.isin(table["node"].to_numpy(), nodes))).to_pylist()
-    return found
+    return {"comparisons": found.comparisons, "crowded": True}

@@ -36,8 +36,9 @@ def fuzzy(dataset: Dataset, parameters: FuzzyParameters, context: ReductionConte
         ``doc_id`` (16 hexadecimal digits), ``survivor`` is the ``doc_id`` of the document kept instead, ``similarity`` the
         Jaccard similarity to it and ``similarity_kind`` how that was found: ``exact`` (by the texts, or shingles identical),
         ``estimate`` (by the sketches, beyond doubt) or ``estimate_no_text`` (by the sketches, for want of an earlier text).
-        Counters: ``removed``, ``identical``, ``without_shingles``, ``largest_component``, ``comparisons``, ``grey_pairs``,
-        ``grey_pairs_without_text``.
+        Counters: ``removed``, ``identical``, ``without_shingles``, ``largest_component``, ``removed_without_text``. Effort:
+        ``comparisons`` of sketches, ``grey_pairs`` that the texts decided, ``grey_pairs_without_text``, ``largest_windows`` of a
+        component, and ``crowded_tasks``.
 
     Raises:
         ConfigError: The column does not hold text; a bucket costs too much; an earlier index is of other parameters.
@@ -50,11 +51,11 @@ def fuzzy(dataset: Dataset, parameters: FuzzyParameters, context: ReductionConte
 
 def fuzzy_scheme(parameters: FuzzyParameters) -> Scheme:
     banding, bounds = parameters.banding, parameters.verdicts
-    # Where all pairs go to the texts, links between clusters still do not.
-    link = verdicts(banding.sketch, parameters.threshold, parameters.error).accept if parameters.verify == "exact" else bounds.accept
+    # Where all pairs go to the texts, links between clusters do so only when in doubt.
+    links = verdicts(banding.sketch, parameters.threshold, parameters.error) if parameters.verify == "exact" else bounds
     return Scheme(
         REASON, parameters.column, parameters.keep, shingling_of(parameters), "sketch", banding.sketch, banding.bands, banding.rows,
-        Measure(False, bounds.reject, bounds.accept, link), parameters.threshold, parameters.report_pairs,
+        Measure(False, bounds.reject, bounds.accept, links.accept, links.reject + 1), parameters.threshold, parameters.report_pairs,
     )  # fmt: skip
 
 

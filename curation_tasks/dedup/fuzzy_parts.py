@@ -38,7 +38,10 @@ class Near(Parameters):
         None, ge=2, description="Documents that one task compares; default a third of its memory at 380 bytes each. Changes no result."
     )
     bucket_comparisons: int = Field(
-        10**13, ge=1, description="Comparisons in one bucket that `on_hot_bucket` is about: 10¹³ are 100 to 170 core-hours."
+        10**13,
+        ge=1,
+        description="What `on_hot_bucket` is about: comparisons of the documents of one bucket with those of better rank that stay, in "
+        "the whole dataset. 10¹³, of 4.5 million documents that all stay, are 50 to 170 core-hours.",
     )
     on_hot_bucket: Literal["fail", "exact"] = Field(
         "fail", description="What to do about a bucket that costs more: fail with its numbers, or pay for it. None is ever left out."
@@ -174,6 +177,7 @@ PARTS = (
         parameters=FuzzyParameters,
         implementation="curation_tasks.dedup.fuzzy:fuzzy",
         costs="curation_tasks.dedup.estimate:near",
+        data_version=2,
         reads=_reads,
         rejects=("fuzzy_duplicate",),
         notes=_notes,
@@ -186,6 +190,7 @@ PARTS = (
         parameters=SimhashParameters,
         implementation="curation_tasks.dedup.simhash:simhash",
         costs="curation_tasks.dedup.estimate:near",
+        data_version=2,
         reads=_reads,
         rejects=("simhash_duplicate",),
         notes=_notes,

@@ -8,9 +8,13 @@
 | components | which documents may meet, packed into tasks | components | 40 × documents, or × rows of a partition |
 | rows, compare | what is compared, and its edges: kept, removed and open documents | rows, comparison | run; 380 × component_rows, edges |
 | texts, exact | pairs that sketches cannot decide | verification | run; 40 × shingles of a chunk |
+| crowded | tasks in which there are too many such pairs | crowded | M ÷ 3 for each of two windows |
 | decide | which documents stay | verification | 60 × documents of the component, 40 × edges |
 | follow, name, decisions | decisions by shard | outcomes | 40 × removed documents of a mapper |
 | index | what a later snapshot needs | index_files | 48 × 8 million |
+
+Giant components are not gone through in rounds of all their documents, as one might, but in windows of ranks, each decided
+before the next: a window has all that decides it before it, and no document is looked at twice.
 
 Of the memory M of a task a partition gets M ÷ 4, a run that is gathered before it is written M ÷ 8, component_rows
 M ÷ 3 ÷ 380, a chunk M ÷ 4. All files are Parquet. A slice of s bands of n documents takes 16·n·s bytes until its stars are
@@ -23,7 +27,7 @@ what was killed and run again.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +35,7 @@ import numpy as np
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, rows, signatures, verification
+from curation_tasks.dedup.crowded import Crowd
 from curation_tasks.dedup.index import Index, read_index, write_index
 from curation_tasks.dedup.partitions import settled
 from curation_tasks.dedup.placement import Placement, own_mappers
@@ -48,6 +53,8 @@ HOT_BUCKET = 256
 LISTED_BUCKET = 1000
 #: A document that is similar beyond doubt to so many open ones is taken to be removed; eight times as many at each new attempt.
 FOLLOWS = 4
+#: Comparisons of sketches in one task, beyond which it is cut into smaller windows: five to ten minutes.
+TASK_COMPARISONS = 10**10
 #: Hashes in a file of an index, about: sorting them takes 400 MB.
 INDEX_PARTITION_ROWS = 2**23
 #: A mapper writes what it has gathered when it holds this share of a task's memory.
@@ -64,7 +71,8 @@ def near_duplicates(
         scheme: What is compared, and how.
         context: Of the stage.
         component_rows: Documents of a task; None: a third of its memory.
-        bucket_limit: Comparisons in one bucket at which to give up.
+        bucket_limit: Comparisons of a bucket's documents with those of better rank that stay, in the whole dataset, beyond which
+            to give up.
     """
     if dataset.schema.get(scheme.column) != "string":
         raise ConfigError(
@@ -87,7 +95,9 @@ class _Run:
         self.mappers, self.own = list(self.placement.mappers), own
         self.documents = dataset.rows
         [self.layout] = self.map("layout", settled, [self._layout(component_rows)])
-        self.limits = comparison.Limits(bucket_limit, self.layout["edge_limit"], FOLLOWS, self.layout["chunk_bytes"])
+        self.limits = comparison.Limits(
+            bucket_limit, self.layout["edge_limit"], self.layout["task_comparisons"], FOLLOWS, self.layout["chunk_bytes"]
+        )
 
     def _layout(self, component_rows: int | None) -> dict[str, Any]:
         """What follows from the memory of a task: settled once, for a retry may have other memory."""
@@ -104,7 +114,9 @@ class _Run:
             "component_rows": component_rows or max(2, memory // 3 // comparison.ROW_BYTES),
             "run_bytes": memory // _RUN_SHARE,
             "edge_limit": max(1_000, memory // 128),
+            "task_comparisons": TASK_COMPARISONS,
             "chunk_bytes": memory // 4,
+            "memory": memory,
         }  # fmt: skip
 
     def _erased(self, foreign: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -139,12 +151,18 @@ class _Run:
             "identical": sum(result["twins"] for result in twins),
             "without_shingles": sum(result["empty"] for result in signed),
             "largest_component": max((result["largest"] for result in labelled), default=0),
+            "removed_without_text": sum(result["without_text"] for result in followed),
+        }
+        effort = {
             "comparisons": sum(result["comparisons"] for result in compared),
             "grey_pairs": sum(result.get("grey", 0) for result in compared),
             "grey_pairs_without_text": sum(result["without_text"] for result in checked),
+            "largest_windows": max((len(task["slots"]) for task in tasks), default=0),
+            "crowded_tasks": self.crowded,
         }
-        context.logger.info("near-duplicates decided", **counters, largest_windows=max((len(task["slots"]) for task in tasks), default=0))
-        return Decisions([uri for mapper in decided for uri in mapper["uris"]], counters, self._index() if context.index else None)
+        context.logger.info("near-duplicates decided", **counters, **effort)
+        index = self._index() if context.index else None
+        return Decisions([uri for mapper in decided for uri in mapper["uris"]], counters, index, effort=effort)
 
     def _edges(self) -> list[tuple[int, int]]:
         layout, partitions = self.layout, self.layout["band_partitions"]
@@ -166,72 +184,101 @@ class _Run:
         """Brings what is compared to its slots.
 
         Returns:
-            ``{"task", "slots", "rows"}`` of each task.
+            ``{"task", "slots", "bounds"}`` of each task: its windows, and the number of documents before each.
         """
         sizes = [task for result in labelled for task in result["tasks"]]
-        bases = np.cumsum([0, *(len(result["tasks"]) for result in labelled)])[:-1].tolist()
-        slots = rows.Slots(bases, sizes, self._cuts(sizes, bases))
-        self.map("rows", rows.write_rows, self.mappers, self.work, self.scheme, slots, self.layout["run_bytes"])
+        self.bases = np.cumsum([0, *(len(result["tasks"]) for result in labelled)])[:-1].tolist()
+        found = self._cuts(sizes)
+        windows = [size["windows"] for size in sizes]
+        slots = rows.Slots(self.bases, windows, {task: cut["cuts"] for task, cut in found.items()})
+        self.map("rows", rows.write_rows, self.mappers, f"{self.work}/rows", self.work, self.scheme, slots, self.layout["run_bytes"])
         first = slots.first_slots().tolist()
-        return [{"task": task, "slots": list(range(first[task], first[task + 1])), "rows": size["rows"]} for task, size in enumerate(sizes)]
+        return [
+            {
+                "task": task, "slots": list(range(first[task], first[task + 1])),
+                "bounds": found[task]["bounds"] if task in found else [0, size["rows"]],
+            }
+            for task, size in enumerate(sizes)
+        ]  # fmt: skip
+
+    def _cuts(self, sizes: Sequence[Mapping[str, int]]) -> dict[int, dict[str, Any]]:
+        """Cuts of the tasks of several windows."""
+        wanted = [size["windows"] > 1 for size in sizes]
+        if not any(wanted):
+            return {}
+        self.map("ranks", rows.write_ranks, self.mappers, self.work, self.work, self.bases, wanted)
+        items = [{"task": task, "windows": size["windows"]} for task, size in enumerate(sizes) if size["windows"] > 1]
+        found = self.map("cuts", rows.cut_ranks, items, self.work, len(self.mappers))
+        return {item["task"]: cut for item, cut in zip(items, found, strict=True)}
 
     def _decide(self, tasks: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Compares and decides all tasks, those with orphans again. Tells each task the numbers of its chunks.
+        """Compares and decides all tasks: those with orphans again, crowded ones with their texts at hand.
+
+        Each task is told the numbers of its chunks, and a crowded one its new slots.
 
         Returns:
             The results of all comparisons of sketches, and of texts.
         """
         compared: list[dict[str, Any]] = []
         checked: list[dict[str, Any]] = []
+        crowded: list[dict[str, Any]] = []
         left, attempt, chunk = list(tasks), 0, 0
         while left:
             limits = dataclasses.replace(self.limits, follows=FOLLOWS * 8**attempt)
-            results, crossed = self._compare(left, attempt, limits)
+            results, found, effort = self._compare(left, attempt, limits)
+            compared, crowded = [*compared, *effort], [*crowded, *found]
+            left = [task for task in left if task not in found]
             chunk, exact = self._verify(left, attempt, results, chunk)
+            checked += exact
             decided = self.map(f"decide-{attempt}", verification.decide_task, left, self.work, self.scheme, self.placement)
-            compared, checked = [*compared, *results.values(), *crossed], [*checked, *exact]
             left = [task for task, result in zip(left, decided, strict=True) if result["orphans"]]
             attempt += 1
+        self.crowded = len(crowded)
+        if crowded:
+            slots = 1 + max(slot for task in tasks for slot in task["slots"])
+            crowd = Crowd(self.map, self.work, self.scheme, self.placement, self.limits, self.layout["memory"])
+            effort = crowd.settle(crowded, self.bases, len(tasks), slots, chunk)
+            self.map("crowded-decide", verification.decide_task, crowded, self.work, self.scheme, self.placement)
+            compared, checked = [*compared, *effort], [*checked, *(result for result in effort if "without_text" in result)]
         return compared, checked
 
     def _compare(
-        self, tasks: Sequence[Mapping[str, Any]], attempt: int, limits: comparison.Limits
-    ) -> tuple[dict[int, dict[str, Any]], list[dict[str, Any]]]:
+        self, tasks: Sequence[dict[str, Any]], attempt: int, limits: comparison.Limits
+    ) -> tuple[dict[int, dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Compares tasks, window after window.
 
         Returns:
-            Slot → its result, and the results of comparing windows with earlier ones.
+            Slot → its result; the tasks that are crowded; and the results of all comparisons.
         """
         results: dict[int, dict[str, Any]] = {}
-        crossed: list[dict[str, Any]] = []
+        effort: list[dict[str, Any]] = []
+        crowded: set[int] = set()
         arguments = (self.work, self.scheme, self.placement, limits)
         for window in range(max(len(task["slots"]) for task in tasks)):
-            items = [self._window(task, window) for task in tasks if window < len(task["slots"])]
+            items = self._windows(tasks, window, crowded)
             pairs = [
-                item | {"earlier": slot, "earlier_first": first}
+                item | {"other": slot, "other_first": first}
                 for item in items
                 for slot, first in zip(item["earlier"], item["firsts"], strict=True)
             ]
             if pairs:
-                crossed += self.map(f"cross-{attempt}-{window}", comparison.compare_cross, pairs, *arguments)
+                found = self.map(f"cross-{attempt}-{window}", comparison.compare_cross, pairs, *arguments)
+                crowded |= {item["task"] for item, result in zip(pairs, found, strict=True) if result["crowded"]}
+                items, effort = self._windows(tasks, window, crowded), [*effort, *found]
             found = self.map(f"compare-{attempt}-{window}", comparison.compare_slot, items, *arguments)
+            crowded |= {item["task"] for item, result in zip(items, found, strict=True) if result["crowded"]}
             results |= {item["slot"]: result for item, result in zip(items, found, strict=True)}
-        return results, crossed
+        return results, [task for task in tasks if task["task"] in crowded], [*effort, *results.values()]
 
-    def _window(self, task: Mapping[str, Any], window: int) -> dict[str, Any]:
-        bounds = rows.window_bounds(task["rows"], len(task["slots"])).tolist()
-        return {
-            "slot": task["slots"][window], "first": bounds[window], "earlier": task["slots"][:window], "firsts": bounds[:window],
-        }  # fmt: skip
-
-    def _cuts(self, sizes: Sequence[Mapping[str, int]], bases: Sequence[int]) -> dict[int, list[list[int]]]:
-        large = [task for task, size in enumerate(sizes) if size["windows"] > 1]
-        if not large:
-            return {}
-        self.map("ranks", rows.write_ranks, self.mappers, self.work, bases, large)
-        items = [{"task": task, "windows": sizes[task]["windows"]} for task in large]
-        found = self.map("cuts", rows.cut_ranks, items, self.work, len(self.mappers))
-        return {task: result["cuts"] for task, result in zip(large, found, strict=True)}
+    def _windows(self, tasks: Sequence[Mapping[str, Any]], window: int, left_out: Collection[int]) -> list[dict[str, Any]]:
+        return [
+            {
+                "task": task["task"], "slot": task["slots"][window], "first": task["bounds"][window],
+                "earlier": task["slots"][:window], "firsts": task["bounds"][:window],
+            }
+            for task in tasks
+            if window < len(task["slots"]) and task["task"] not in left_out
+        ]  # fmt: skip
 
     def _verify(
         self, tasks: Sequence[dict[str, Any]], attempt: int, compared: Mapping[int, Mapping[str, Any]], first: int

@@ -20,7 +20,7 @@ from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, sp
 from curation_tasks.dedup.placement import Placement
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.dedup.signatures import Scheme, read_signatures
-from curation_tasks.dedup.verification import EXACT, KINDS, OUTCOMES, is_similar, outcomes_uri, read_verified, task_nodes
+from curation_tasks.dedup.verification import EXACT, KINDS, NO_TEXT, OUTCOMES, is_similar, outcomes_uri, read_verified, task_nodes
 from curation_tasks.schema import EVIDENCE_FIELDS, arrow_type
 from curation_tasks.storage.filesystem import open_output
 
@@ -69,7 +69,7 @@ def follow(mapper: Mapping[str, Any], work: str, placement: Placement, tasks: in
     with PartitionWriter(_followed_uri(work, mapper["mapper"]), _FOLLOWED) as writer:
         for target, chosen in split(placement.mapper_of(result["survivor"].to_numpy())):
             writer.write(target, result.take(pa.array(chosen)))
-    return {"removed": len(result)}
+    return {"removed": len(result), "without_text": int((result["kind"].to_numpy() == NO_TEXT).sum())}
 
 
 def name_survivors(mapper: Mapping[str, Any], work: str, placement: Placement) -> dict[str, Any]:

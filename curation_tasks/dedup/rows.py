@@ -19,7 +19,7 @@ from curation_tasks.dedup.signatures import Scheme, band_names, read_signatures
 
 #: The columns of a rank, the first one first.
 RANK = ("order", "key", "tie", "node")
-_RANKS = pa.schema([("order", pa.int64()), ("key", pa.uint64()), ("tie", pa.uint64()), ("node", pa.uint64())])
+_RANKS = pa.schema([("order", pa.int64()), ("key", pa.uint64()), ("tie", pa.uint64()), ("node", pa.uint64()), ("shingles", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,19 @@ class Slots:
 
     Attributes:
         bases: First task of each partition of labels.
-        tasks: ``{"rows", "windows"}`` of all tasks.
+        windows: Number of windows of each task; documents of a task without one go nowhere.
         cuts: Task of several windows → the rank at which each but the first window begins.
+        first: Number of the first slot.
     """
 
     bases: Sequence[int]
-    tasks: Sequence[Mapping[str, int]]
+    windows: Sequence[int]
     cuts: Mapping[int, Sequence[Sequence[int]]]
+    first: int = 0
 
     def first_slots(self) -> np.ndarray:
-        """int64, shape (tasks + 1,): number of windows before each task."""
-        return np.concatenate([[0], np.cumsum([task["windows"] for task in self.tasks])]).astype(np.int64)
+        """int64, shape (tasks + 1,): the first slot of each task."""
+        return self.first + np.concatenate([[0], np.cumsum(self.windows)]).astype(np.int64)
 
 
 def _labels(work: str, mapper: int, bases: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,10 +53,20 @@ def _labels(work: str, mapper: int, bases: Sequence[int]) -> tuple[np.ndarray, n
 
 
 def _labelled(
-    work: str, mapper: Mapping[str, Any], columns: Sequence[str], bases: Sequence[int]
+    work: str, mapper: Mapping[str, Any], columns: Sequence[str], bases: Sequence[int], wanted: np.ndarray
 ) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
-    """The signatures of documents in components, with component and task."""
+    """The signatures of documents in components of wanted tasks, with component and task.
+
+    Args:
+        work: Of the run.
+        mapper: Of the placement.
+        columns: Of the signatures.
+        bases: As for ``Slots``.
+        wanted: bool, shape (tasks,).
+    """
     nodes, components, tasks = _labels(work, mapper["mapper"], bases)
+    chosen = wanted[tasks]
+    nodes, components, tasks = nodes[chosen], components[chosen], tasks[chosen]
     if not len(nodes):
         return
     for table in read_signatures(work, mapper, columns):
@@ -64,46 +76,71 @@ def _labelled(
             yield table.filter(pa.array(found)), components[at[found]], tasks[at[found]]
 
 
-def write_ranks(mapper: Mapping[str, Any], work: str, bases: Sequence[int], large: Sequence[int]) -> dict[str, Any]:
-    """Writes the ranks of the documents of large components, by task."""
-    with PartitionWriter(f"{work}/ranks/{mapper['mapper']:05}.parquet", _RANKS, compress=False) as writer:
-        for table, _, tasks in _labelled(work, mapper, ["key", "tie"], bases):
+def _ranks_uri(folder: str, mapper: int) -> str:
+    return f"{folder}/ranks/{mapper:05}.parquet"
+
+
+def write_ranks(mapper: Mapping[str, Any], folder: str, work: str, bases: Sequence[int], wanted: Sequence[bool]) -> dict[str, Any]:
+    """Writes the ranks of the documents of wanted tasks into a folder, by task."""
+    with PartitionWriter(_ranks_uri(folder, mapper["mapper"]), _RANKS, compress=False) as writer:
+        for table, _, tasks in _labelled(work, mapper, ["key", "tie", "shingles"], bases, np.array(wanted, bool)):
             order = np.full(len(table), mapper["order"])
-            ranks = pa.table([order, table["key"], table["tie"], table["node"]], schema=_RANKS)
+            ranks = pa.table([order, *(table[name] for name in _RANKS.names[1:])], schema=_RANKS)
             for task, chosen in split(tasks):
-                if task in large:
-                    writer.write(task, ranks.take(pa.array(chosen)))
+                writer.write(task, ranks.take(pa.array(chosen)))
     return {}
 
 
-def cut_ranks(task: Mapping[str, int], work: str, mappers: int) -> dict[str, Any]:
-    """The ranks at which the windows of a large component begin."""
-    tables = [read_partition(f"{work}/ranks/{mapper:05}.parquet", task["task"]) for mapper in range(mappers)]
-    columns = [np.concatenate([table[name].to_numpy() for table in tables]) for name in RANK]
-    order = np.lexsort(tuple(reversed(columns)))
-    starts = order[window_bounds(len(order), task["windows"])[1:-1]]
-    return {"cuts": [[int(column[start]) for column in columns] for start in starts]}
+def cut_ranks(task: Mapping[str, int], folder: str, mappers: int) -> dict[str, Any]:
+    """Cuts a task into windows of ranks.
+
+    Args:
+        task: ``{"task"}`` with ``"windows"``: their number, all of as many documents; or with ``"most_rows"``, ``"most_bytes"``,
+            ``"row_bytes"`` and ``"shingle_bytes"``: what a window may hold of documents that cost so much, at least one.
+        folder: Of ``write_ranks``.
+        mappers: Their number.
+
+    Returns:
+        ``{"cuts", "bounds"}``: the rank at which each window but the first begins; and shape (windows + 1,), the number of
+        documents before each window.
+    """
+    tables = [read_partition(_ranks_uri(folder, mapper), task["task"]) for mapper in range(mappers)]
+    columns = [np.concatenate([table[name].to_numpy() for table in tables]) for name in _RANKS.names]
+    order = np.lexsort(tuple(reversed(columns[: len(RANK)])))
+    if "windows" in task:
+        bounds = np.arange(task["windows"] + 1, dtype=np.int64) * len(order) // task["windows"]
+    else:
+        costs = np.cumsum(task["row_bytes"] + task["shingle_bytes"] * columns[-1][order])
+        bounds = _bounds_within(costs, task["most_rows"], task["most_bytes"])
+    cuts = [[int(column[order[start]]) for column in columns[: len(RANK)]] for start in bounds[1:-1]]
+    return {"cuts": cuts, "bounds": bounds.tolist()}
 
 
-def window_bounds(rows: int, windows: int) -> np.ndarray:
-    """int64, shape (windows + 1,): where each window of ranks begins."""
-    return np.arange(windows + 1, dtype=np.int64) * rows // windows
+def _bounds_within(costs: np.ndarray, most_rows: int, most_bytes: int) -> np.ndarray:
+    """int64: where windows begin that hold no more than they may, and the end; ``costs`` are sums up to each document."""
+    bounds = [0]
+    while bounds[-1] < len(costs):
+        first = bounds[-1]
+        before = int(costs[first - 1]) if first else 0
+        end = int(np.searchsorted(costs, before + most_bytes, side="right"))
+        bounds.append(max(first + 1, min(end, first + most_rows)))
+    return np.array(bounds, np.int64)
 
 
 def rows_schema(scheme: Scheme) -> pa.Schema:
     bands = [(name, pa.uint64()) for name in band_names(scheme.bands)]
-    return pa.schema([("component", pa.uint64()), *_RANKS, ("shingles", pa.int64()), ("sketch", pa.binary(scheme.size)), *bands])
+    return pa.schema([("component", pa.uint64()), *_RANKS, ("sketch", pa.binary(scheme.size)), *bands])
 
 
-def rows_uri(work: str, mapper: int) -> str:
-    return f"{work}/rows/{mapper:05}.parquet"
+def rows_uri(folder: str, mapper: int) -> str:
+    return f"{folder}/{mapper:05}.parquet"
 
 
-def write_rows(mapper: Mapping[str, Any], work: str, scheme: Scheme, slots: Slots, run_bytes: int) -> dict[str, Any]:
-    """Writes what is compared of a mapper's documents, by slot."""
+def write_rows(mapper: Mapping[str, Any], folder: str, work: str, scheme: Scheme, slots: Slots, run_bytes: int) -> dict[str, Any]:
+    """Writes what is compared of a mapper's documents into a folder, by slot."""
     schema, first_slots = rows_schema(scheme), slots.first_slots()
     rows = 0
-    with PartitionWriter(rows_uri(work, mapper["mapper"]), schema, compress=False) as writer:
+    with PartitionWriter(rows_uri(folder, mapper["mapper"]), schema, compress=False) as writer:
         pending: list[pa.Table] = []
         places: list[np.ndarray] = []
 
@@ -114,9 +151,8 @@ def write_rows(mapper: Mapping[str, Any], work: str, scheme: Scheme, slots: Slot
             pending.clear()
             places.clear()
 
-        for table, components, tasks in _labelled(
-            work, mapper, [name for name in schema.names if name not in ("component", "order")], slots.bases
-        ):
+        columns = [name for name in schema.names if name not in ("component", "order")]
+        for table, components, tasks in _labelled(work, mapper, columns, slots.bases, np.array(slots.windows) > 0):
             table = table.append_column("component", pa.array(components)).append_column(
                 "order", pa.array(np.full(len(table), mapper["order"]))
             )

@@ -41,5 +41,5 @@ def simhash_scheme(parameters: SimhashParameters) -> Scheme:
     equal = BITS - parameters.distance
     return Scheme(
         REASON, parameters.column, parameters.keep, shingling_of(parameters), "simhash", BITS // 8, parameters.bands, parameters.distance,
-        Measure(True, equal - 1, equal, equal), equal / BITS,
+        Measure(True, equal - 1, equal, equal, equal), equal / BITS,
     )  # fmt: skip

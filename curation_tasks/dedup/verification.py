@@ -29,8 +29,8 @@ from curation_tasks.storage.filesystem import open_input, storage_errors
 KINDS = ("exact", "estimate", "estimate_no_text")
 EXACT, ESTIMATE, NO_TEXT = range(3)
 
-_TEXTS = pa.schema([("node", pa.uint64()), ("text", pa.large_string())])
-_EXACT = pa.schema([("edge", pa.int64()), ("similarity", pa.float64())])
+TEXTS = pa.schema([("node", pa.uint64()), ("text", pa.large_string())])
+EXACT_SCHEMA = pa.schema([("edge", pa.int64()), ("similarity", pa.float64())])
 OUTCOMES = pa.schema([
     ("node", pa.uint64()), ("survivor", pa.uint64()), ("removed", pa.bool_()), ("similarity", pa.float64()), ("kind", pa.int8()),
     ("cluster", pa.uint64()),
@@ -56,22 +56,40 @@ def write_texts(
         run_bytes: What is held before it is written.
     """
     nodes, chunks = _requested(work, mapper["mapper"], bases)
+    return {"gone": ship_texts(_texts_uri(work, attempt, mapper["mapper"]), mapper, column, nodes, chunks, own, run_bytes)}
+
+
+def ship_texts(uri: str, mapper: Mapping[str, Any], column: str, nodes: np.ndarray, places: np.ndarray, own: bool, run_bytes: int) -> int:
+    """Writes texts of a mapper by the place where each is wanted.
+
+    Args:
+        uri: Of the file.
+        mapper: Of the placement.
+        column: That is compared.
+        nodes: uint64, ascending; one that is wanted in several places stands there as often.
+        places: int64, of the same shape.
+        own: As for ``write_texts``.
+        run_bytes: What is held before it is written.
+
+    Returns:
+        Number of texts that are gone.
+    """
     gone = 0
-    with PartitionWriter(_texts_uri(work, attempt, mapper["mapper"]), _TEXTS) as writer:
+    with PartitionWriter(uri, TEXTS) as writer:
         for shard in mapper["shards"]:
             begin, end = np.searchsorted(nodes, [np.uint64(shard["ordinal"]) << ROW_BITS, np.uint64(shard["ordinal"] + 1) << ROW_BITS])
             rows = (nodes[begin:end] & ROW_MASK).astype(np.int64)
             if begin == end:
                 continue
             try:
-                for run, wanted in _runs(shard["uri"], column, nodes[begin:end], rows, chunks[begin:end], run_bytes):
-                    for chunk, chosen in split(wanted):
-                        writer.write(chunk, run.take(pa.array(chosen)))
+                for run, wanted in _runs(shard["uri"], column, nodes[begin:end], rows, places[begin:end], run_bytes):
+                    for place, chosen in split(wanted):
+                        writer.write(place, run.take(pa.array(chosen)))
             except InputError:
                 if own:
                     raise
                 gone += len(np.unique(rows))
-    return {"gone": gone}
+    return gone
 
 
 def _requested(work: str, mapper: int, bases: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +120,7 @@ def _runs(
                 if end > begin:
                     texts = parquet.read_row_group(group, columns=[column])[column].cast(pa.large_string())
                     chosen = texts.take(pa.array(rows[begin:end] - first))
-                    pending.append(pa.table([nodes[begin:end], chosen], schema=_TEXTS))
+                    pending.append(pa.table([nodes[begin:end], chosen], schema=TEXTS))
                     places.append(chunks[begin:end])
                     if sum(part.nbytes for part in pending) >= run_bytes:
                         yield pa.concat_tables(pending), np.concatenate(places)
@@ -114,7 +132,7 @@ def _runs(
         yield pa.concat_tables(pending), np.concatenate(places)
 
 
-def _exact_uri(work: str, chunk: int) -> str:
+def exact_uri(work: str, chunk: int) -> str:
     return f"{work}/exact/{chunk:06}.parquet"
 
 
@@ -149,7 +167,7 @@ def compare_texts(item: Mapping[str, Any], work: str, attempt: int, scheme: Sche
         ends.append(at)
     similarity = np.full(len(chosen), np.nan)
     similarity[~missing] = jaccard(offsets, shingles, ends[0][~missing], ends[1][~missing])
-    write_whole(_exact_uri(work, item["chunk"]), pa.table([chosen, similarity], schema=_EXACT))
+    write_whole(exact_uri(work, item["chunk"]), pa.table([chosen, similarity], schema=EXACT_SCHEMA))
     return {"without_text": int(missing.sum())}
 
 
@@ -174,28 +192,33 @@ def read_verified(work: str, slots: Sequence[int], chunks: Sequence[Sequence[int
     Returns:
         ``(edges, similarity, kind)``: float64 and int8, shape (edges,).
     """
-    columns: list[list[np.ndarray]] = [[] for _ in range(6)]
+    columns: list[list[np.ndarray]] = [[] for _ in range(7)]
     for slot, numbers in zip(slots, chunks, strict=True):
         table = read_partition(compared_uri(work, slot), 0)
         equal = table["equal"].to_numpy()
         similarity, kind = scheme.similarity(equal), np.full(len(equal), ESTIMATE, np.int8)
         for chunk in numbers:
-            exact = read_partition(_exact_uri(work, chunk), 0)
+            exact = read_partition(exact_uri(work, chunk), 0)
             edge, found = exact["edge"].to_numpy(), exact["similarity"].to_numpy()
             gone = np.isnan(found)
             similarity[edge[~gone]] = found[~gone]
             kind[edge] = np.where(gone, NO_TEXT, EXACT)
-        values = [table[name].to_numpy(zero_copy_only=False) for name in EDGES.names[:4]]
+        values = [table[name].to_numpy(zero_copy_only=False) for name in EDGES.names[:5]]
         for column, value in zip(columns, [*values, similarity, kind], strict=True):
             column.append(value)
-    later, earlier, equal, listed, similarity, kind = (np.concatenate(column) for column in columns)
-    return Edges(later.astype(np.int32), earlier.astype(np.int32), equal, listed), similarity, kind
+    later, earlier, equal, listed, links, similarity, kind = (np.concatenate(column) for column in columns)
+    return Edges(later.astype(np.int32), earlier.astype(np.int32), equal, listed, links), similarity, kind
 
 
 def is_similar(edges: Edges, similarity: np.ndarray, kind: np.ndarray, scheme: Scheme) -> np.ndarray:
     """bool, shape (edges,): accepted by its sketch, or at least the threshold."""
     enough = np.where(edges.listed, scheme.measure.link, scheme.measure.accept)
     return np.where(kind == ESTIMATE, edges.equal >= enough, similarity >= scheme.threshold)
+
+
+def is_linking(edges: Edges, similarity: np.ndarray, kind: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """bool, shape (edges,): which of those that may link do: by sketches first, whatever else is known of the pair."""
+    return edges.links & ((edges.equal >= scheme.measure.link) | ((kind != ESTIMATE) & (similarity >= scheme.threshold)))
 
 
 def decide_task(item: Mapping[str, Any], work: str, scheme: Scheme, placement: Placement) -> dict[str, Any]:
@@ -213,7 +236,8 @@ def decide_task(item: Mapping[str, Any], work: str, scheme: Scheme, placement: P
     nodes, tie = task_nodes(work, item["slots"]), task_nodes(work, item["slots"], "tie")
     edges, similarity, kind = read_verified(work, item["slots"], item["chunks"], scheme)
     similar = is_similar(edges, similarity, kind, scheme)
-    survivor, edge, cluster = decide(len(nodes), ~placement.is_own(nodes), edges, similar, kind == ESTIMATE)
+    linking = is_linking(edges, similarity, kind, scheme)
+    survivor, edge, cluster = decide(len(nodes), ~placement.is_own(nodes), edges, similar, linking, kind == ESTIMATE)
     removed = survivor >= 0
     orphans = (task_nodes(work, item["slots"], "status") == REMOVED) & ~removed
     if orphans.any():

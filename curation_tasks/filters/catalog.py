@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.classifier_parameters import FASTTEXT_QUALITY
 from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
+from curation_tasks.filters.language_codes import list_for
 from curation_tasks.filters.language_parameters import LANGUAGE
 from curation_tasks.filters.rule_files import Rule, RuleSet, load_rules, load_shipped, shipped_rule_sets
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, USER_PREFIX, is_signal_name
@@ -49,7 +50,7 @@ class RuleChoice(Parameters):
         "its own (as datatrove's tokenizers do); or by the rules of Unicode, for scripts without spaces too.",
     )
     stop_words: str | None = Field(
-        None, description="Language of the shipped list of stop words (ISO 639-1). Default: that of `by_language`, or en."
+        None, description="Language of the shipped list of stop words, as `en` or `eng_Latn`. Default: that of `by_language`, or en."
     )
     stop_words_file: FilePath | None = Field(None, description="Stop words of your own, one a line, as they are written in texts.")
     bad_words: FilePath | None = Field(None, description="Words and phrases that `bad_word_count` counts, one a line, capitals or not.")
@@ -94,12 +95,19 @@ class RuleChoice(Parameters):
     @field_validator("stop_words")
     @classmethod
     def _listed(cls, language: str | None) -> str | None:
-        if language is not None and language not in stop_word_lists():
+        if language is not None and list_for(language, tuple(stop_word_lists())) is None:
             raise ValueError(
                 f"no stop words are shipped for {language!r}; {did_you_mean(language, stop_word_lists())}; "
                 "a list of your own goes to `stop_words_file`"
             )
         return language
+
+    def misses_stop_words(self, language: str) -> bool:
+        """Whether a signal counts stop words and none are there for the language."""
+        if self.stop_words or self.stop_words_file or list_for(language, tuple(stop_word_lists())):
+            return False
+        reads = {count for name in self.named_signals() if name in SIGNALS for count in SIGNALS[name].formula.reads}
+        return any("stop_words" in count for count in reads)
 
     def named_signals(self) -> Iterator[str]:
         """The signals of the bounds in their order, then the others."""
@@ -112,7 +120,8 @@ class QualityParameters(RuleChoice):
 
     by_language: dict[str, RuleChoice] = Field(
         {},
-        description="Language → rules for its documents, in place of those above. Documents of another language are judged by those above.",
+        description="Language → rules for its documents, in place of those above, whether the column says `en`, `eng` or `eng_Latn`. "
+        "Documents of another language are judged by those above.",
     )
     language_column: str = Field("language", description="The column that chooses among `by_language`; any column of strings will do.")
     tokenizer: FilePath | None = Field(None, description="A tokenizer.json of Hugging Face, for `token_count` and `characters_per_token`.")
@@ -137,7 +146,12 @@ class QualityParameters(RuleChoice):
         for name in self.user_signals:
             if not (name.startswith(USER_PREFIX) and name.isidentifier()):
                 raise ValueError(f"the name of a signal of your own begins with {USER_PREFIX!r}, and {name!r} does not")
-        for choice in self.choices().values():
+        for language, choice in self.choices().items():
+            if language is not None and self.language_column == "language" and choice.misses_stop_words(language):
+                raise ValueError(
+                    f"a rule for {language!r} counts stop words, of which none are shipped in this language and script; give "
+                    "`stop_words_file`, or `stop_words` with another language, or rules without them as `nemo_multilingual`"
+                )
             for count in _measured(choice.named_signals()):
                 if getattr(choice if count == "bad_words" else self, _NEEDED[count]) is None:
                     raise ValueError(f"a signal counts {count}, which needs `{_NEEDED[count]}`")
@@ -230,6 +244,8 @@ def _sides(rule: Rule) -> Iterator[tuple[Literal["min", "max"], float]]:
 def _libraries(parameters: QualityParameters) -> list[str]:
     reads = {count for name in parameters.signal_names() if name in SIGNALS for count in SIGNALS[name].formula.reads}
     found = [library for count in reads for library in _LIBRARIES.get(count, ())]
+    # Which documents a language means is CLDR's to say.
+    found += ["babel"] if parameters.by_language else []
     return found + (["budoux"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
 
 
@@ -269,7 +285,13 @@ PARTS = (
         adds=lambda parameters: {name: SIGNALS[name].kind if name in SIGNALS else "double" for name in parameters.signal_names()},
         rejects=lambda parameters: [bound.reason for _, bound in parameters.judged_by()],
         thresholds=lambda parameters: {bound.reason: (bound.signal, bound.value) for _, bound in parameters.judged_by()},
-        judge=Judge("curation_tasks.filters.quality:judge", _with_rules, _measured_by, "curation_tasks.filters.quality:judged_rows"),
+        judge=Judge(
+            "curation_tasks.filters.quality:judge",
+            measured_by=_measured_by,
+            with_rules=_with_rules,
+            derived=("bounds",),
+            rows="curation_tasks.filters.quality:judged_rows",
+        ),
         example={"rules": "tinystories"},
     ),
 )

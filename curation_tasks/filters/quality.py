@@ -21,11 +21,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation_tasks.context import RunContext
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice
 from curation_tasks.filters.measures import measured_counts, stop_words_of, user_signal
+from curation_tasks.filters.routing import routes_of
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS
 from curation_tasks.kernels.text_counts import text_counts
 from curation_tasks.schema import arrow_type, reject_by_rules, with_columns
@@ -77,12 +77,14 @@ def _dtype(name: str) -> np.dtype:
 
 def _rows_by_language(batch: pa.RecordBatch, parameters: QualityParameters) -> Iterator[tuple[str | None, np.ndarray]]:
     """The rows of each language that has rules of its own, then, under None, all others."""
-    others = np.ones(len(batch), bool)
-    for language in parameters.by_language:
-        written_in = pc.fill_null(pc.equal(batch.column(parameters.language_column), language), False).to_numpy(zero_copy_only=False)
-        others &= ~written_in
-        yield language, np.flatnonzero(written_in)
-    yield None, np.flatnonzero(others)
+    languages = tuple(parameters.by_language)
+    if not languages:
+        yield None, np.arange(len(batch))
+        return
+    routes = routes_of(batch.column(parameters.language_column), languages)
+    for number, language in enumerate(languages):
+        yield language, np.flatnonzero(routes == number)
+    yield None, np.flatnonzero(routes < 0)
 
 
 def _signals(

@@ -12,6 +12,8 @@ Where the time goes, and what is done about it:
   processor can foretell, moves the end of a list instead of deciding a branch.
 - Rows are added only when many features are there, in a loop of its own that the compiler turns into vector instructions.
 - Of hierarchical softmax, branches worse than the best labels so far are given up, as fastText does.
+- Of a softmax over thousands of labels the classifier lies transposed: a step adds one dimension to the scores of all labels,
+  which vector instructions do, while each label's sum keeps its order. Label by label, every addition waits for the one before.
 
 Unlike fastText, which reads one line and stops at a word ``</s>``, white space is white space here, line breaks included,
 and the words ``</s>`` and ``__label__…`` are left out: a text cannot hide its rest or name its own label.
@@ -56,8 +58,8 @@ class Predictions:
 def predict(model: FastTextModel, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, *, k: int = 1) -> Predictions:
     """The best labels of texts that lie in a buffer.
 
-    A text without features gets no label. Of equal scores the label comes first that the model's file has first (of
-    hierarchical softmax: that stands first in its tree).
+    A text without features gets no label. Of equal scores the label comes first that the model's file has last (of
+    hierarchical softmax: that stands last in its tree), as with fastText when it is asked for one label.
 
     Args:
         model: Of ``fasttext_model.load_model``.
@@ -132,11 +134,11 @@ def _logarithm(value):
 
 @inlined
 def _insert(label, score, labels, scores):
-    """Puts a label into its place among the best, behind those of equal score."""
+    """Puts a label into its place among the best, before those of equal score."""
     place = labels.shape[0] - 1
-    if labels[place] >= 0 and scores[place] >= score:
+    if labels[place] >= 0 and scores[place] > score:
         return
-    while place > 0 and (labels[place - 1] < 0 or scores[place - 1] < score):
+    while place > 0 and (labels[place - 1] < 0 or scores[place - 1] <= score):
         labels[place], scores[place] = labels[place - 1], scores[place - 1]
         place -= 1
     labels[place], scores[place] = label, score
@@ -183,22 +185,27 @@ def _sigmoid(value):
 
 @inlined
 def _best_of_rows(hidden, matrix, softmax, values, labels, scores):
-    """Softmax, or independent labels: the best ones, as logarithms."""
+    """Softmax, or independent labels: the best ones, as logarithms. ``matrix`` has shape (dimensions, labels)."""
+    count = matrix.shape[1]
+    values[:] = np.float32(0)
+    for column in range(matrix.shape[0]):
+        weight = hidden[column]
+        for label in range(count):
+            values[label] += matrix[column, label] * weight
     highest = np.float32(-np.inf)
-    for label in range(matrix.shape[0]):
-        values[label] = _dot(matrix, label, hidden)
+    for label in range(count):
         highest = max(highest, values[label])
     if softmax:
         total = np.float32(0)
-        for label in range(matrix.shape[0]):
+        for label in range(count):
             values[label] = _exponential(values[label] - highest)
             total += values[label]
-        for label in range(matrix.shape[0]):
+        for label in range(count):
             values[label] /= total
     else:
-        for label in range(matrix.shape[0]):
+        for label in range(count):
             values[label] = _sigmoid(values[label])
-    for label in range(matrix.shape[0]):
+    for label in range(count):
         _insert(label, _logarithm(values[label]), labels, scores)
 
 
@@ -232,15 +239,17 @@ def _predict(data, starts, ends, file, vocabulary, grams, codes, matrix, output,
     word_hashes = np.empty(longest // 2 + 2 if grams.word_grams > 1 else 0, np.int32)
     gathered = np.empty(_GATHERED + grams.longest + 1, np.int64)
     classifier, left, right = output.matrix, output.left, output.right
-    hidden, values = np.empty(classifier.shape[1], np.float32), np.empty(classifier.shape[0], np.float32)
-    nodes, node_scores = np.empty(classifier.shape[0] + 1, np.int32), np.empty(classifier.shape[0] + 1, np.float32)
+    tree = output.loss == HIERARCHICAL
+    count = classifier.shape[0] if tree else classifier.shape[1]
+    hidden, values = np.empty(classifier.shape[1] if tree else classifier.shape[0], np.float32), np.empty(count, np.float32)
+    nodes, node_scores = np.empty(count + 1, np.int32), np.empty(count + 1, np.float32)
     for row in range(starts.shape[0]):
         features[row] = hidden_vector(
             data, starts[row], ends[row], file, vocabulary, grams, codes, matrix, gathered, word, word_hashes, hidden
         )
         if features[row] == 0:
             continue
-        if output.loss == HIERARCHICAL:
+        if tree:
             _best_of_tree(hidden, classifier, left, right, nodes, node_scores, labels[row], scores[row])
         else:
             _best_of_rows(hidden, classifier, output.loss == SOFTMAX, values, labels[row], scores[row])

@@ -106,7 +106,7 @@ class Output(NamedTuple):
     """The classifier.
 
     Attributes:
-        matrix: float32, shape (rows, dimensions).
+        matrix: float32, shape (nodes, dimensions) for hierarchical softmax, else (dimensions, labels).
         loss: ``HIERARCHICAL``, ``SOFTMAX``, or one of those that judge each label by itself.
         left, right: int32, shape (2 · labels − 1,): children in the Huffman tree of hierarchical softmax, −1 for a leaf. Leaf i
             is label i, the last node is the root.
@@ -211,8 +211,11 @@ def _read(path: str, data: np.ndarray) -> FastTextModel:
     labels = [bytes(data[start : start + length]).decode("utf-8", "replace").removeprefix(LABEL_PREFIX) for start, length in label_starts]
     if output_rows != len(labels):
         raise _FormatError(f"the fastText model has {len(labels)} labels and a classifier of {output_rows} rows")
-    left, right = _huffman_tree(label_counts) if settings["loss"] == HIERARCHICAL else (_frozen(np.zeros(0, np.int32)),) * 2
-    output = Output(_frozen(np.array(output_matrix, np.float32)), settings["loss"], left, right)
+    hierarchical = settings["loss"] == HIERARCHICAL
+    left, right = _huffman_tree(label_counts) if hierarchical else (_frozen(np.zeros(0, np.int32)),) * 2
+    output = Output(
+        _frozen(np.array(output_matrix if hierarchical else output_matrix.T, np.float32, order="C")), settings["loss"], left, right
+    )
     return FastTextModel(path, tuple(labels), dimensions, data, vocabulary, grams, codes, matrix, output)
 
 

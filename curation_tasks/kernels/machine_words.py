@@ -1,4 +1,4 @@
-"""Single machine instructions that Numba does not offer by name: unaligned 64-bit loads, population count, trailing zeros."""
+"""Machine instructions that Numba does not offer by name: unaligned 64-bit loads, population count, trailing zeros, equal bytes."""
 
 from __future__ import annotations
 
@@ -42,3 +42,16 @@ def trailing_zeros(typing_context, value):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def equal_bytes(typing_context, array, left, right):
+    """Of the 64 bytes from the ``left``-th uint64 of a contiguous array on, how many are those from the ``right``-th on."""
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        block = ir.VectorType(ir.IntType(8), 64)
+        first, second = (builder.load(builder.bitcast(builder.gep(data, [at]), block.as_pointer()), align=8) for at in arguments[1:])
+        return builder.ctpop(builder.bitcast(builder.icmp_unsigned("==", first, second), ir.IntType(64)))
+
+    return types.int64(array, types.int64, types.int64), generate

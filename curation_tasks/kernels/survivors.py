@@ -26,13 +26,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from curation_tasks.kernels.compilation import inlined, kernel
-from curation_tasks.kernels.machine_words import population_count
+from curation_tasks.kernels.machine_words import equal_bytes, population_count
 from curation_tasks.kernels.union_find import link_roots, root_of
 
 UNDECIDED, KEPT, OPEN, REMOVED = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
 
-_SEVENS, _HIGH_BITS = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
-#: Eight-byte words of a sketch that are compared before the bound is looked at.
+#: Eight-byte words of a sketch that are compared before the bound is looked at; sketches of bytes are multiples of it.
 _STRIDE = 8
 
 
@@ -45,12 +44,14 @@ class Measure:
         reject: At most so many equal: not similar.
         accept: At least so many: similar.
         link: At least so many: of one cluster, where that is all that a pair can say.
+        doubt: At least so many, but less than ``link``: whether of one cluster is decided by the texts.
     """
 
     bits: bool
     reject: int
     accept: int
     link: int
+    doubt: int
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,15 @@ class Edges:
         earlier: int32, shape (edges,): of the other, which is not removed beyond doubt (unless ``listed``).
         equal: int32, shape (edges,): equal bytes or bits of their sketches.
         listed: bool, shape (edges,): decides nothing. Links a document that is not removed to a removed one, or is listed only.
+        links: bool, shape (edges,): may link two documents of one cluster though it decides nothing: their sketches say that they
+            are similar or leave it open, and they share a bucket that is not hot.
     """
 
     later: np.ndarray
     earlier: np.ndarray
     equal: np.ndarray
     listed: np.ndarray
+    links: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ def compare(
     list_all: bool = False,
     bucket_limit: int = 2**62,
     edge_limit: int = 2**62,
+    comparison_limit: int = 2**62,
 ) -> Comparison:
     """Compares documents in the order of their rank.
 
@@ -154,16 +159,17 @@ def compare(
         list_all: Also find what decides nothing: grey pairs of removed documents, and pairs of two removed ones.
         bucket_limit: Work in one bucket at which to stop.
         edge_limit: Number of edges at which to stop.
+        comparison_limit: Number of comparisons at which to stop.
     """
     starts = np.zeros(len(buckets.sizes) + 1, np.int64)
     np.cumsum(buckets.sizes, out=starts[1:])
     work, counted = np.zeros(len(buckets.sizes), np.int64), np.zeros(1, np.int64)
-    bounds = np.array([measure.reject, measure.accept, measure.link, bucket_limit, edge_limit, follows], np.int64)
+    bounds = np.array([measure.reject, measure.accept, measure.doubt, bucket_limit, edge_limit, comparison_limit, follows], np.int64)
     opened = np.zeros(len(status), np.int32) if opened is None else opened
-    later, earlier, equal, listed, stopped = _compare(
+    later, earlier, equal, listed, links, stopped = _compare(
         sketches, buckets.ids, starts, hot, status, opened, measure.bits, bounds, among, list_all, work, counted
     )
-    return Comparison(Edges(later, earlier, equal, listed), int(counted[0]), work, int(stopped))
+    return Comparison(Edges(later, earlier, equal, listed, links), int(counted[0]), work, int(stopped))
 
 
 #: Added to the status of an undecided document of which something is known already: ``KNOWN | OPEN``, ``KNOWN | REMOVED``.
@@ -171,7 +177,7 @@ KNOWN = np.uint8(4)
 
 
 def decide(
-    count: int, decided: np.ndarray, edges: Edges, similar: np.ndarray, by_sketch: np.ndarray
+    count: int, decided: np.ndarray, edges: Edges, similar: np.ndarray, linking: np.ndarray, by_sketch: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The survivors, once it is known which edges are similar.
 
@@ -180,15 +186,17 @@ def decide(
         decided: bool, shape (documents,): kept whatever happens.
         edges: By ascending ``later``.
         similar: bool, shape (edges,).
+        linking: bool, shape (edges,): those of ``edges.links`` that do.
         by_sketch: bool, shape (edges,): by its sketch, which names the survivor before a text does.
 
     Returns:
         ``(survivor, edge, cluster)``: int64, shape (documents,): the document kept instead, −1 where the document itself
-        stays; the edge that says so; and the smallest position in the document's component of the graph of all similar pairs
-        of which one is kept and one is not.
+        stays; the edge that says so; and the smallest position in the document's cluster, which joins similar documents of which
+        one is kept and one is not. Of pairs that only their texts tell to be similar it joins those that name a survivor, or
+        that share a bucket that is not hot. So clusters hang on the documents alone, and not on what had to be compared.
     """
     survivor, edge, cluster = np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.arange(count)
-    _decide(decided, edges.later, edges.earlier, edges.listed, similar, by_sketch, survivor, edge, cluster)
+    _decide(decided, edges.later, edges.earlier, edges.listed, edges.links, linking, similar, by_sketch, survivor, edge, cluster)
     return survivor, edge, cluster
 
 
@@ -254,7 +262,7 @@ def _number(hashes, order, first, ids, sizes, heads):
 
 
 @inlined
-def _equal(sketches, left, right, bits, least):
+def equal_of(sketches, left, right, bits, least):
     """Equal bytes or bits of two sketches; −1 as soon as ``least`` is out of reach."""
     words = sketches.shape[1]
     if bits:
@@ -264,48 +272,53 @@ def _equal(sketches, left, right, bits, least):
         return 64 * words - different
     same = 8 * words
     for start in range(0, words, _STRIDE):
-        different = np.uint64(0)
-        for k in range(start, min(start + _STRIDE, words)):
-            # A byte that differs has its high bit set, by itself or by the carry out of its lower seven.
-            value = sketches[left, k] ^ sketches[right, k]
-            different += population_count((((value & _SEVENS) + _SEVENS) | value) & _HIGH_BITS)
-        same -= np.int64(different)
+        same -= 8 * _STRIDE - equal_bytes(sketches, left * words + start, right * words + start)
         if same < least:
             return -1
     return same
 
 
 @inlined
-def _grown(array):
-    grown = np.empty(2 * array.shape[0], array.dtype)
-    grown[: array.shape[0]] = array
-    return grown
+def grown(array):
+    larger = np.empty(2 * array.shape[0], array.dtype)
+    larger[: array.shape[0]] = array
+    return larger
 
 
 @inlined
-def _without_grey(later, earlier, equal, listed, first, end, accept, list_all):
-    """Drops the grey pairs of a removed document: what their texts would say decides nothing. Or marks them as listed."""
+def meet_outside(ids, hot, left, right):
+    """Whether two documents share a bucket that is not hot."""
+    for band in range(ids.shape[1]):
+        bucket = ids[left, band]
+        if bucket >= 0 and bucket == ids[right, band] and not hot[bucket]:
+            return True
+    return False
+
+
+@inlined
+def _without_grey(later, earlier, equal, listed, links, first, end, accept, list_all):
+    """Drops the grey pairs of a removed document that only decide, or marks them as listed: nothing is left to decide."""
     to = first
     for k in range(first, end):
-        if equal[k] >= accept or list_all:
-            later[to], earlier[to], equal[to], listed[to] = later[k], earlier[k], equal[k], equal[k] < accept
+        if equal[k] >= accept or links[k] or list_all:
+            later[to], earlier[to], equal[to], listed[to], links[to] = later[k], earlier[k], equal[k], equal[k] < accept, links[k]
             to += 1
     return to
 
 
 @kernel(
-    "Tuple((int32[::1], int32[::1], int32[::1], bool_[::1], int64))"
+    "Tuple((int32[::1], int32[::1], int32[::1], bool_[::1], bool_[::1], int64))"
     "(uint64[:, ::1], int32[:, ::1], int64[::1], bool_[::1], uint8[::1], int32[::1], "
     "bool_, int64[::1], bool_, bool_, int64[::1], int64[::1])"
 )
 def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, list_all, work, counted):
-    reject, accept, link, bucket_limit, edge_limit, follows = bounds
+    reject, accept, doubt, bucket_limit, edge_limit, comparison_limit, follows = bounds
     documents, bands = ids.shape
     filled, staying = np.zeros(starts.shape[0] - 1, np.int32), np.zeros(starts.shape[0] - 1, np.int32)
     members = np.empty(starts[-1], np.int32)
     seen = np.full(documents, -1, np.int32)
     later, earlier = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    equal, listed = np.empty(1024, np.int32), np.empty(1024, np.bool_)
+    equal, listed, links = np.empty(1024, np.int32), np.empty(1024, np.bool_), np.empty(1024, np.bool_)
     edges = comparisons = 0
     stopped = -1
     for document in range(documents):
@@ -317,7 +330,7 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
             for deciding in (True, False):
                 if not deciding and state == REMOVED and not list_all:
                     break
-                least = reject + 1 if deciding or list_all else link
+                least = reject + 1 if deciding or list_all else doubt
                 for band in range(bands):
                     bucket = ids[document, band]
                     if bucket < 0 or (not deciding and filled[bucket] == staying[bucket]):
@@ -332,12 +345,15 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
                             continue
                         seen[other] = document
                         comparisons += deciding
-                        same = _equal(sketches, document, other, bits, least)
+                        same = equal_of(sketches, document, other, bits, least)
                         if same < least:
                             continue
                         if edges == later.shape[0]:
-                            later, earlier, equal, listed = _grown(later), _grown(earlier), _grown(equal), _grown(listed)
+                            later, earlier, equal, listed, links = (
+                                grown(later), grown(earlier), grown(equal), grown(listed), grown(links),
+                            )  # fmt: skip
                         later[edges], earlier[edges], equal[edges], listed[edges] = document, other, same, not deciding
+                        links[edges] = same >= doubt and meet_outside(ids, hot, document, other)
                         edges += 1
                         if not deciding:
                             continue
@@ -347,8 +363,8 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
                         elif state != REMOVED:
                             state = OPEN
                 if deciding and state == REMOVED:
-                    edges = _without_grey(later, earlier, equal, listed, first, edges, accept, list_all)
-            if edges > edge_limit and stopped < 0:
+                    edges = _without_grey(later, earlier, equal, listed, links, first, edges, accept, list_all)
+            if (edges > edge_limit or comparisons > comparison_limit) and stopped < 0:
                 for band in range(bands):
                     if ids[document, band] >= 0 and (stopped < 0 or filled[ids[document, band]] > filled[stopped]):
                         stopped = np.int64(ids[document, band])
@@ -365,11 +381,14 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
                 filled[bucket] += 1
                 staying[bucket] += stays
     counted[0] = comparisons
-    return later[:edges].copy(), earlier[:edges].copy(), equal[:edges].copy(), listed[:edges].copy(), stopped
+    return later[:edges].copy(), earlier[:edges].copy(), equal[:edges].copy(), listed[:edges].copy(), links[:edges].copy(), stopped
 
 
-@kernel("void(bool_[::1], int32[::1], int32[::1], bool_[::1], bool_[::1], bool_[::1], int64[::1], int64[::1], int64[::1])")
-def _decide(decided, later, earlier, listed, similar, by_sketch, survivor, edge, cluster):
+@kernel(
+    "void(bool_[::1], int32[::1], int32[::1], bool_[::1], bool_[::1], bool_[::1], bool_[::1], bool_[::1], "
+    "int64[::1], int64[::1], int64[::1])"
+)
+def _decide(decided, later, earlier, listed, links, linking, similar, by_sketch, survivor, edge, cluster):
     start = 0
     count = later.shape[0]
     while start < count:
@@ -382,10 +401,16 @@ def _decide(decided, later, earlier, listed, similar, by_sketch, survivor, edge,
                 if better or (by_sketch[end] == by_sketch[best] and earlier[end] < earlier[best]):
                     best = end
             end += 1
-        if best >= 0 and not decided[document]:
+        removed = best >= 0 and not decided[document]
+        if removed:
             survivor[document], edge[document] = earlier[best], best
         for k in range(start, end):
-            if similar[k] and (survivor[earlier[k]] < 0) != (survivor[document] < 0):
+            stays = survivor[earlier[k]] < 0
+            if removed:
+                linked = stays and similar[k] and (by_sketch[k] or links[k] or not by_sketch[best])
+            else:
+                linked = linking[k] and not stays
+            if linked:
                 link_roots(cluster, np.int64(document), np.int64(earlier[k]))
         start = end
     for document in range(cluster.shape[0]):

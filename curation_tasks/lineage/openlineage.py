@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import posixpath
-import time
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from curation_tasks import __version__
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PARENT_VARIABLE, ROOT_VARIABLE = "OPENLINEAGE_PARENT_ID", "OPENLINEAGE_ROOT_PARENT_ID"
 NAMESPACE_VARIABLE = "OPENLINEAGE_NAMESPACE"
 PRODUCER = f"https://pypi.org/project/curation-tasks/{__version__}"
-#: A stage that runs for long says so this often.
+#: A stage that runs for long says so this often, whatever it is doing.
 RUNNING_SECONDS = 60.0
 #: Source files that an event names one by one; of more, their folders.
 _MAX_FILES = 100
@@ -46,7 +46,7 @@ def is_configured() -> bool:
 
 
 class StageEvents:
-    """The events of one run of a stage.
+    """The events of one run of a stage; a context manager around it.
 
     Args:
         pipeline: Its name.
@@ -59,23 +59,32 @@ class StageEvents:
         self.pipeline, self.snapshot, self.stage, self.key = pipeline, snapshot, stage, key
         self.enabled = is_configured()
         self._inputs: list[InputDataset] = []
-        self._last = 0.0
+        self._ended = threading.Event()
+        self._running: threading.Thread | None = None
 
-    def start(self, inputs: Sequence[Manifest] = (), files: Sequence[Mapping[str, Any]] = ()) -> None:
-        """The stage begins.
+    def __enter__(self) -> Self:
+        """The stage begins."""
+        if self.enabled:
+            self._emit("START")
+            self._running = threading.Thread(target=self._go_on, name="openlineage", daemon=True)
+            self._running.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        """The stage ends; told of as a failure when an exception ends it."""
+        if error is not None:
+            self.fail(error)
+        self._end()
+
+    def reads(self, inputs: Sequence[Manifest] = (), files: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Says what the stage reads, for all events from here on.
 
         Args:
-            inputs: Manifests that it reads.
-            files: For a source: its units, with ``uri`` and ``options``.
+            inputs: Manifests.
+            files: Units of sources, with ``uri`` and ``options``.
         """
         if self.enabled:
             self._inputs = [_input(manifest) for manifest in inputs] + [_place(uri) for uri in _places(files)]
-            self._emit("START")
-
-    def running(self) -> None:
-        """The stage goes on: an event every ``RUNNING_SECONDS``, however often this is called."""
-        if self.enabled and time.monotonic() - self._last >= RUNNING_SECONDS:
-            self._emit("RUNNING")
 
     def complete(self, manifest: Manifest, *, reused: bool = False) -> None:
         """The stage has ended well.
@@ -85,6 +94,7 @@ class StageEvents:
             reused: It had been done before.
         """
         if self.enabled:
+            self._end()
             self._emit("COMPLETE", [_output(manifest)], {"curation_funnel": _funnel(manifest, reused)})
 
     def fail(self, error: BaseException) -> None:
@@ -94,14 +104,25 @@ class StageEvents:
 
             from curation_tasks.errors import CurationError
 
+            self._end()
             message = str(error) if isinstance(error, CurationError) else type(error).__name__
             self._emit("FAIL", facets={"errorMessage": error_message_run.ErrorMessageRunFacet(message, "PYTHON")})
+
+    def _go_on(self) -> None:
+        """An event every ``RUNNING_SECONDS`` until the stage ends: the one unit of a stage may take hours."""
+        while not self._ended.wait(RUNNING_SECONDS):
+            self._emit("RUNNING")
+
+    def _end(self) -> None:
+        """No event follows the last one."""
+        self._ended.set()
+        if self._running is not None:
+            self._running.join()
 
     def _emit(self, kind: str, outputs: Sequence[OutputDataset] = (), facets: Mapping[str, Any] | None = None) -> None:
         from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
         from openlineage.client.facet_v2 import job_type_job, processing_engine_run
 
-        self._last = time.monotonic()
         engine = processing_engine_run.ProcessingEngineRunFacet(version=__version__, name="curation-tasks")
         job_type = job_type_job.JobTypeJobFacet(processingType="BATCH", integration="CURATION", jobType="STAGE")
         run_facets = {"processing_engine": engine, "curation_stage": _stage_facet(self)} | self._parent | dict(facets or {})

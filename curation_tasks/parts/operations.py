@@ -23,16 +23,19 @@ class Judge:
     Attributes:
         function: ``module:function`` or the function: ``function(batch, parameters, context) -> batch`` gives the rejections that the
             operation gives, from the columns that it adds and those that it reads, ``text`` aside.
-        with_rules: ``(parameters, rules) -> parameters``: the parameters with other rules, by name or as a file.
         measured_by: ``parameters → {column: what it depends on besides the document}``: columns with equal descriptions hold the
             same values.
+        with_rules: ``(parameters, rules) -> parameters``: the parameters with other rules, by name or as a file; None: there are no
+            rules, only parameters.
+        derived: Parameters that planning fills in from others, and that are to be left out when those change.
         rows: ``module:function`` or the function: ``function(batch, parameters) -> {reason: mask}``: which documents a rule is for;
             None: all of them.
     """
 
     function: str | Callable
-    with_rules: Callable[[Any, str], Parameters]
     measured_by: Callable[[Any], Mapping[str, Any]]
+    with_rules: Callable[[Any, str], Parameters] | None = None
+    derived: tuple[str, ...] = ()
     rows: str | Callable | None = None
 
     def load(self) -> Callable:

@@ -50,6 +50,8 @@ class StageCall:
                 argv += ["--input", f"{name}={uri}"]
         if self.resources.workers is not None:
             argv += ["--workers", str(self.resources.workers)]
+        if self.resources.memory is not None:
+            argv += ["--memory", self.resources.memory]
         return argv
 
 

@@ -69,58 +69,108 @@ class Verdicts:
         return {name: getattr(self, name) for name in self.__dataclass_fields__} | counters
 
 
-def judged_stage(manifest: Manifest, name: str | None = None) -> Manifest:
-    """The stage whose rules are meant: the manifest's own, or the only one before it that can be judged again.
+@dataclass(frozen=True)
+class Request:
+    """What is to be judged anew.
+
+    Attributes:
+        rules: Name of a shipped rule set, or a file of rules, for an operation that has rules; None: they stay.
+        changes: Parameters of an operation, as ``{"min_score": 0.5}``: bounds, languages to keep.
+        operation: Its name; None: the only one that the rest fits.
+    """
+
+    rules: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    operation: str | None = None
+
+    def positions(self, calls: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The operations of a stage that may be meant."""
+        return [index for index, call in enumerate(calls) if self._fits(load_catalog().find("operation", call["use"]))]  # type: ignore[arg-type]
+
+    def _fits(self, part: OperationPart) -> bool:
+        if part.judge is None or self.operation not in (None, part.name) or (self.rules and not part.judge.with_rules):
+            return False
+        return set(self.changes) <= set(part.parameters.model_fields)
+
+    def __str__(self) -> str:
+        asked = [f"called {self.operation!r}"] if self.operation else []
+        asked += ["with rules"] if self.rules else []
+        asked += [f"with the parameters {', '.join(sorted(self.changes))}"] if self.changes else []
+        return " and ".join([*asked, "that can be judged again"])
+
+
+def judged_stage(manifest: Manifest, name: str | None = None, request: Request | None = None) -> Manifest:
+    """The stage that is meant: the manifest's own, or the only one before it that can be judged again.
+
+    Args:
+        manifest: Of the stage, or of one behind it.
+        name: Of the stage.
+        request: Leaves out stages without an operation that it fits.
 
     Raises:
         ConfigError: There is none, or more than one.
     """
-    stages = [item for item in ancestors(manifest) if item.kind == "operations" and _judged_calls(_calls(item))]
+    request = request or Request()
+    stages = [item for item in ancestors(manifest) if item.kind == "operations" and request.positions(_calls(item))]
     chosen = [item for item in stages if item.stage == (name or manifest.stage)] or ([] if name else stages)
     if len(chosen) != 1:
         known = ", ".join(item.stage for item in stages) or "none"
         raise ConfigError(
-            f"{len(chosen)} stages have rules that can be judged again" if not name else f"{name!r} has no rules that can be judged again",
+            f"{name!r} has no operation {request}" if name else f"{len(chosen)} stages have an operation {request}",
             where=manifest.uri, expected=f"one of: {known}", remedy="name one by --stage",
         )  # fmt: skip
     return chosen[0]
 
 
 class Rejudgement:
-    """Other rules for one committed stage.
+    """Other rules, or other parameters, for one operation of a committed stage.
 
     Args:
         manifest: Of the stage.
-        rules: Name of a shipped rule set, or a file of rules.
+        request: The rules or the parameters.
 
     Raises:
         ConfigError: The stage cannot be judged again, the rules are wrong, or they need signals that were not stored.
     """
 
-    def __init__(self, manifest: Manifest, rules: str):
+    def __init__(self, manifest: Manifest, request: Request):
         self.manifest = manifest
         inputs = {parent["stage"]: read_parent(manifest, parent) for parent in manifest.parents}
         self.resolved = inputs.pop(RESOLVE)
         self.parents = inputs
         self.calls = _calls(manifest)
-        judged = _judged_calls(self.calls)
-        if len(judged) != 1:
-            raise ConfigError(f"stage {manifest.stage!r} has {len(judged)} operations that can be judged again", expected="exactly one")
         if moved := [part.name for part, _ in self._parts() if part.rows != "kept"]:
             raise ConfigError(
                 f"stage {manifest.stage!r} has {', '.join(moved)}, which makes other documents of those that came",
                 where=manifest.uri, remedy="run the stage with the new rules, or give that operation a stage of its own",
             )  # fmt: skip
-        self.target = judged[0]
+        if not request.rules and not request.changes:
+            raise ConfigError("there is nothing to judge by", where=manifest.uri, remedy="give other rules, or other parameters")
+        fits = request.positions(self.calls)
+        if len(fits) != 1:
+            judged = ", ".join(self.calls[index]["use"] for index in Request().positions(self.calls)) or "none"
+            raise ConfigError(
+                f"stage {manifest.stage!r} has {len(fits)} operations {request}",
+                where=manifest.uri, expected=f"exactly one; it has {judged}", remedy="name one by --operation",
+            )  # fmt: skip
+        self.target = fits[0]
         self.name = self.calls[self.target]["use"]
         self.part: OperationPart = load_catalog().find("operation", self.name)  # type: ignore[assignment]
         self.old = self.part.parameters.model_validate(self.calls[self.target]["parameters"])
-        self.rules = rules
-        try:
-            self.new: Parameters = self.part.judge.with_rules(self.old, rules)
-        except ValidationError as error:
-            raise validation_error(error, Origin(rules, None), self.part.parameters) from None
+        self.new = self._changed(request.rules, request.changes)
         self._check_signals()
+
+    def _changed(self, rules: str | None, changes: Mapping[str, Any]) -> Parameters:
+        judge, new = self.part.judge, self.old
+        try:
+            if rules:
+                new = judge.with_rules(new, rules)
+            if changes:
+                given = new.model_dump(mode="json", exclude=set(judge.derived))
+                new = self.part.parameters.model_validate(given | dict(changes))
+        except ValidationError as error:
+            raise validation_error(error, Origin(rules or "the new parameters", None), self.part.parameters) from None
+        return new
 
     # --- what is stored ----------------------------------------------------------------------------------------------
 
@@ -194,7 +244,7 @@ class Rejudgement:
     def verdicts(self) -> Verdicts:
         """Judges all documents that reached the operation; reads their signals and identities, and no text."""
         found = Verdicts(self.manifest.stage, self.name)
-        judge, context = self.part.judge.load(), _context(self.manifest)
+        judge, context = self.part.judge.load(), _context(self.manifest, self.resolved)
         columns = [*self.part.adds_of(self.new), *(name for name in self.part.reads_of(self.new) if name != "text")]
         for item in self._items(list(dict.fromkeys(["doc_id", *columns]))):
             for _, batch in states(item, self.name):
@@ -304,11 +354,6 @@ def _calls(manifest: Manifest) -> list[dict[str, Any]]:
     return [{"use": call["use"], "parameters": call["parameters"]} for call in calls]
 
 
-def _judged_calls(calls: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Positions of the operations that can be judged again."""
-    return [index for index, call in enumerate(calls) if load_catalog().find("operation", call["use"]).judge]  # type: ignore[attr-defined]
-
-
 def _copy(uri: str, target: str) -> None:
     with filesystem.open_input(uri) as source, filesystem.open_output(target) as copied:
         while block := source.read(2**22):
@@ -325,7 +370,8 @@ def _files_of(spec: Mapping[str, Any]) -> list[str]:
     return sorted(names)
 
 
-def _context(manifest: Manifest) -> Any:
+def _context(manifest: Manifest, resolved: Manifest) -> Any:
     from curation_tasks.context import RunContext
 
-    return RunContext(manifest.content["pipeline"], manifest.content["snapshot"], manifest.stage, manifest.folder)
+    files = {name: f"{resolved.folder}/files/{found['sha256']}" for name, found in resolved.content["files"].items()}
+    return RunContext(manifest.content["pipeline"], manifest.content["snapshot"], manifest.stage, manifest.folder, files=files)

@@ -7,6 +7,7 @@ frozen files (models, block lists) are kept by content; the listings of the sour
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from curation_tasks.manifest import canonical_json, digest_of, key_of, write_lis
 from curation_tasks.parts import SourceUnit, file_parameters
 from curation_tasks.plan import Plan
 from curation_tasks.runner.earlier import indexes_digest
+from curation_tasks.sources.download import Download, fetch, unit_of
 from curation_tasks.storage import filesystem
 
 UNIT_COLUMNS = {"uri": "string", "path": "string", "bytes": "int64", "etag": "string", "options": "string"}
 _BLOCK = 2**22
+#: Stands between a file's place and the hash that it must have.
+_PIN = "#sha256="
 
 
 def list_units(plan: Plan, snapshot: str, root: str) -> dict[str, list[SourceUnit]]:
@@ -53,6 +57,9 @@ def referenced_files(plan: Plan) -> list[str]:
 def hash_file(reference: str, base: str) -> dict[str, str]:
     """Finds a referenced file or folder and hashes its content.
 
+    A file at an http address is fetched into the node's cache first, resumed where it breaks. Behind ``#sha256=`` stands the hash
+    that a file must have.
+
     Args:
         reference: As the pipeline names it: a URI, or a path relative to the pipeline file.
         base: Folder of the pipeline file.
@@ -61,25 +68,44 @@ def hash_file(reference: str, base: str) -> dict[str, str]:
         ``{"uri", "sha256"}``.
 
     Raises:
-        ConfigError: It does not exist.
+        ConfigError: It does not exist, or has another hash than the pipeline says.
+        TransientError: Its server does not answer.
     """
-    uri = reference
-    if filesystem.scheme_of(reference) == "file" and not Path(reference).expanduser().is_absolute():
-        near = Path(base) / reference
-        uri = str(near if near.exists() else Path(reference))
+    place, pin, pinned = reference.partition(_PIN)
+    if pin and not re.fullmatch("[0-9a-f]{64}", pinned):
+        raise ConfigError("the hash of a file is not one of SHA-256", where=reference, expected="64 hex digits in small letters")
+    uri = place
+    if filesystem.scheme_of(place) in ("http", "https"):
+        uri = _fetched(place, pinned)
+    elif filesystem.scheme_of(place) == "file" and not Path(place).expanduser().is_absolute():
+        near = Path(base) / place
+        uri = str(near if near.exists() else Path(place))
     uri = filesystem.absolute(uri)
     members = filesystem.glob_files(uri)
     if not members:
         raise ConfigError(
             f"the pipeline names {reference!r}, which does not exist", where=uri, remedy="paths are relative to the pipeline file"
         )
-    total = hashlib.sha256()
+    # With names, as of a folder, and without, as everybody hashes a file.
+    total, content = hashlib.sha256(), hashlib.sha256()
     for member in members:
         total.update(f"{member.uri.removeprefix(uri)}\0".encode())
         with filesystem.open_input(member.uri) as file:
             while block := file.read(_BLOCK):
                 total.update(block)
+                if pinned:
+                    content.update(block)
+    if pinned and content.hexdigest() != pinned:
+        raise ConfigError(
+            "a file is not the one that the pipeline names", where=uri, expected=f"sha256 {pinned}, found {content.hexdigest()}",
+            remedy="look at where it comes from; when the new one is wanted, write its hash into the pipeline",
+        )  # fmt: skip
     return {"uri": uri, "sha256": total.hexdigest()}
+
+
+def _fetched(address: str, pinned: str) -> str:
+    """The path of a file of a server, in the cache; one whose hash is known is not asked for again."""
+    return fetch(unit_of(Download(address, digest=f"sha256:{pinned}" if pinned else None), address))
 
 
 def freeze_file(found: Mapping[str, str], folder: str) -> str:

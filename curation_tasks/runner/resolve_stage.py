@@ -36,11 +36,12 @@ def run_resolve(request: StageRequest) -> dict[str, Any]:
     incremental = any(EARLIER in stage.against for stage in planned.spec.stages)
     if incremental:
         wait_for_earlier(root, planned.spec.name, snapshot)
-    with Lease(root, planned.spec.name, snapshot, RESOLVE) if incremental else nullcontext():
-        return _resolved(request, planned, root, snapshot, started)
+    lease = Lease(root, planned.spec.name, snapshot, RESOLVE) if incremental else nullcontext()
+    with lease, StageEvents(planned.spec.name, snapshot, RESOLVE) as events:
+        return _resolved(request, planned, root, snapshot, started, events)
 
 
-def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, started: float) -> dict[str, Any]:
+def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, started: float, events: StageEvents) -> dict[str, Any]:
     units = resolve.list_units(planned, snapshot, root)
     base = str(Path(request.pipeline_file).parent)
     files = {name: resolve.hash_file(name, base) for name in resolve.referenced_files(planned)}
@@ -49,8 +50,8 @@ def _resolved(request: StageRequest, planned: Plan, root: str, snapshot: str, st
     key = resolve.resolve_key(frozen)
     folder = filesystem.join(root, planned.spec.name, snapshot, RESOLVE, key)
     uri = f"{folder}/{MANIFEST_NAME}"
-    events = StageEvents(planned.spec.name, snapshot, RESOLVE, key)
-    events.start(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
+    events.key = key
+    events.reads(files=[dataclasses.asdict(unit) for listed in units.values() for unit in listed] if events.enabled else ())
     if filesystem.exists(uri):
         known = read_manifest(uri)
         events.complete(known, reused=True)

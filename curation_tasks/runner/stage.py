@@ -190,17 +190,13 @@ class Stage(ABC):
 
     def _told_of(self) -> dict[str, Any]:
         events = StageEvents(self.pipeline, self.snapshot, self.spec["id"], self.key)
-        events.start(list(self.parents.values()), self.files_read() if events.enabled else ())
-        try:
-            manifest, result = self._run(events)
-        except BaseException as error:
-            events.fail(error)
-            raise
-        events.complete(manifest, reused=result["reused"])
+        events.reads(list(self.parents.values()), self.files_read() if events.enabled else ())
+        with events:
+            manifest, result = self._run()
+            events.complete(manifest, reused=result["reused"])
         return result
 
-    def _run(self, events: StageEvents) -> tuple[Manifest, dict[str, Any]]:
-        self.around = dataclasses.replace(self.around, progress=_told(self.around.progress, events))
+    def _run(self) -> tuple[Manifest, dict[str, Any]]:
         log = logger().bind(pipeline=self.pipeline, snapshot=self.snapshot, stage=self.spec["id"], key=self.key)
         if filesystem.exists(self.uri) and self.is_current():
             manifest = read_manifest(self.uri)
@@ -303,16 +299,6 @@ class Stage(ABC):
             {"stage": name, "path": filesystem.relative_to(parent.uri, root), "key": parent.key, "digest": parent.digest}
             for name, parent in parents.items()
         ]
-
-
-def _told(progress: Progress, events: StageEvents) -> Progress:
-    """The progress of units, of which OpenLineage is told as well."""
-
-    def told(done: int, total: int, result: dict[str, Any] | None) -> None:
-        events.running()
-        progress(done, total, result)
-
-    return told
 
 
 def common_schema(datasets: Sequence[Dataset]) -> dict[str, str]:

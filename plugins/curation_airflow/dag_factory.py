@@ -40,9 +40,10 @@ ROOT_VARIABLE = "CURATE_ROOT"
 #: DAGs beside those of pipelines; ``curation_airflow.maintenance`` builds them.
 MAINTENANCE_DAGS = ("discovery", "housekeeping")
 
-#: Two retries after half a minute and after a minute, with jitter. Which failures are retried is the operator's decision.
+#: Five retries after half a minute, a minute, two, four and eight, with jitter: a control plane that is updated and nodes that
+#: are taken back outlast fewer. Which failures are retried is the operator's decision.
 DEFAULT_ARGUMENTS: dict[str, Any] = {
-    "retries": 2,
+    "retries": 5,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),

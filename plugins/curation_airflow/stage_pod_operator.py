@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,10 +20,12 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodNotFoundException
 from airflow.providers.cncf.kubernetes.utils.xcom_sidecar import PodDefaults
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSkipException, TaskDeferred
 from kubernetes.client import CustomObjectsApi
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from curation_airflow.dask_dashboard import DaskDashboardLink, cluster_name
 from curation_airflow.lineage_parent import lineage_parent
@@ -37,8 +41,11 @@ from curation_tasks.spec import load_pipeline
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from pendulum import DateTime
 
 _RESULT = f"{PodDefaults.XCOM_MOUNT_PATH}/return.json"
+#: What a Connection may say of the way to a cluster.
+_OF_A_CLUSTER = ("in_cluster", "kube_config", "kube_config_path")
 #: Label of Dask clusters: the stage pod that made them.
 POD_LABEL = "curation/pod"
 _RESTRICTED = k8s.V1SecurityContext(
@@ -136,7 +143,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         self.labels = {f"curation/{name}": make_safe_label_value(value) for name, value in names.items()}
         self.annotations = {f"curation/{name}": value for name, value in names.items()}
         # The key of a stage is known once it runs; those of what it reads tell what it is made of.
-        self.annotations |= {f"curation/key-of-{name}": result["key"] for name, result in inputs.items()}
+        self.annotations["curation/inputs"] = json.dumps({name: result["key"] for name, result in inputs.items()})
         self._credentials = storage_credentials()
         self._lineage = lineage_parent(context)
 
@@ -226,6 +233,12 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         if self.deployment.cluster == "kubernetes":
             self.dashboard = self.deployment.dashboard_url.format(namespace=namespace, cluster=cluster_name(pod_name))
 
+    def invoke_defer_method(self, last_log_time: DateTime | None = None, context: Context | None = None) -> None:
+        """Tells the triggerer which cluster it is. Without a Connection it would look for a kubeconfig, and only for that."""
+        if self.in_cluster is None and in_own_cluster(self.kubernetes_conn_id):
+            self.in_cluster = True
+        super().invoke_defer_method(last_log_time, context)
+
     # --- after -------------------------------------------------------------------------------------------------------
 
     def _guarded(self, context: Context, run: Any) -> None:
@@ -238,12 +251,18 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             if self._result is not None:
                 self.log.warning("the stage is done; what failed afterwards does not matter: %s", error)
                 return
-            if isinstance(error, PodNotFoundException) or (isinstance(error, ApiException) and error.status == 404):
+            if isinstance(error, PodNotFoundException) or _status(error) == 404:
                 raise self.stage_failure(*pod_fate(None, self.base_container_name), "", context) from error
-            if isinstance(error, ApiException) and error.status in (401, 403):
+            status = _status(error)
+            if status in (401, 403):
                 raise AirflowFailException(
                     f"Airflow may not do that in the cluster: {_status_message(error)}\n"
                     "  what to do: give the account that Airflow uses the rules of k8s/base/rbac.yaml"
+                ) from error
+            if isinstance(error, HTTPError) or status == 429 or status >= 500:
+                raise AirflowException(
+                    f"the API of Kubernetes does not answer: {error}\n"
+                    "  what to do: look at the control plane of the cluster; the next try goes on with the same pod"
                 ) from error
             raise
 
@@ -317,6 +336,17 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             self.log.warning("Dask clusters of pod %s cannot be deleted: %s", pod.metadata.name, error.reason)
 
 
+def in_own_cluster(connection: str | None) -> bool:
+    """Whether pods go to the cluster in which Airflow itself runs: no Connection names another."""
+    if "KUBERNETES_SERVICE_HOST" not in os.environ:
+        return False
+    try:
+        extra = BaseHook.get_connection(connection).extra_dejson if connection else {}
+    except AirflowNotFoundException:
+        return True
+    return not any(value for name, value in extra.items() if name.removeprefix("extra__kubernetes__") in _OF_A_CLUSTER)
+
+
 def _error_in(message: str) -> str:
     """What a stage said at its end, without its log entries."""
     output = StageOutput(None)
@@ -325,7 +355,15 @@ def _error_in(message: str) -> str:
     return output.error()
 
 
-def _status_message(error: ApiException) -> str:
+def _status(error: Exception) -> int:
+    """HTTP status of a refused request; 0 for other errors. A refused websocket has it in its text alone."""
+    if not isinstance(error, ApiException):
+        return 0
+    found = re.search(r"Handshake status (\d+)", str(error.reason))
+    return error.status or (int(found[1]) if found else 0)
+
+
+def _status_message(error: Any) -> str:
     try:
         return json.loads(error.body)["message"]
     except (ValueError, TypeError, KeyError):

@@ -63,7 +63,7 @@ def test_every_dag_follows_the_rules(facts):
             assert found["owner"] not in ("", "airflow"), (name, task)
             assert found["doc"], (name, task)
             if "invalid" not in dag["tags"]:
-                assert (found["retries"], found["backoff"]) == (2, 2.0), (name, task)
+                assert (found["retries"], found["backoff"]) == (5, 2.0), (name, task)
 
 
 def test_stages_are_tasks_in_the_order_of_their_needs(facts):

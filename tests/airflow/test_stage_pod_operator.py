@@ -120,7 +120,7 @@ def test_the_pod_says_what_it_is_for(double, mode):
         "stage": "sorted",
         "snapshot": "all",
     }
-    assert metadata["annotations"]["curation/key-of-resolve"] == "k" * 32
+    assert json.loads(metadata["annotations"]["curation/inputs"]) == {"resolve": "k" * 32}
     assert metadata["name"].startswith("fruit-sorted-")
 
 
@@ -129,6 +129,18 @@ def test_a_snapshot_that_can_be_no_label_stands_whole_in_the_annotation(double, 
     metadata = sent(double)["metadata"]
     assert metadata["annotations"]["curation/snapshot"] == "all+trial"
     assert metadata["labels"]["curation/snapshot"].startswith("alltrial-")
+
+
+def test_the_longest_names_are_labels_and_names_that_a_server_takes(double, monkeypatch):
+    import dataclasses
+
+    from curation_airflow.stage_pod_operator import StagePodOperator
+
+    longest = "a" + "b_" * 29 + "-"
+    call = dataclasses.replace(pods.call(), pipeline=longest, stage=longest, inputs={"resolve": "{resolve}", longest: "{x}"})
+    ti = pods.TaskInstance("sorted", results={longest: pods.RESOLVED})
+    pods.run(StagePodOperator(task_id="sorted", call=call), ti.context(snapshot="s" * 100 + "+trial_"))
+    assert sent(double)["metadata"]["annotations"]["curation/stage"] == longest
 
 
 def test_resolve_is_handed_the_pipeline_and_no_file(double, mode, monkeypatch):
@@ -316,6 +328,33 @@ def test_rules_that_allow_too_little_are_named(double, mode, monkeypatch):
     monkeypatch.setattr(double.access, "rules", double.access.rules | {"airflow": []})
     with pytest.raises(AirflowFailException, match=r"(?s)may not do that.*cannot (get|list) resource.*k8s/base/rbac\.yaml"):
         pods.run(operator(), pods.TaskInstance("sorted").context())
+
+
+def test_an_api_that_stays_silent_is_asked_again_at_the_next_try(double, mode):
+    double.drop(10**6)
+    with pytest.raises(AirflowException, match="API of Kubernetes does not answer") as caught:
+        pods.run(operator(), pods.TaskInstance("sorted").context())
+    assert not isinstance(caught.value, AirflowFailException)
+    double.drop(0)
+
+
+@pytest.mark.parametrize("connection", [None, {"conn_type": "kubernetes"}], ids=["no Connection", "one that says nothing"])
+def test_without_a_connection_the_triggerer_looks_in_the_cluster_of_airflow(double, monkeypatch, connection):
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(double.kubeconfigs["airflow"]))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.delenv("AIRFLOW_CONN_KUBERNETES_DEFAULT")
+    if connection is not None:
+        monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
+    with pytest.raises(TaskDeferred) as deferred:
+        operator().execute(pods.TaskInstance("sorted").context())
+    assert deferred.value.trigger.in_cluster is True
+
+
+def test_a_connection_to_another_cluster_is_kept(double, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator().execute(pods.TaskInstance("sorted").context())
+    assert deferred.value.trigger.in_cluster is None
 
 
 # --- results that the provider would lose --------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def measure(texts: pa.Array, parameters: FuzzyParameters) -> tuple[float, float,
             )  # fmt: skip
             spent, decisions = timed(lambda dataset=dataset, context=context: fuzzy(dataset, parameters, context))
             whole += spent
-    return megabytes * times / seconds, megabytes * times / whole, dict(decisions.counters)
+    return megabytes * times / seconds, megabytes * times / whole, {**decisions.counters, **decisions.effort}
 
 
 def make_dataset(folder: Path, texts: pa.Array) -> Dataset:

@@ -77,7 +77,7 @@ def run(ids: Sequence[str], texts: pa.Array, folder: str, **parameters: Any) -> 
     decisions = fuzzy(Dataset(manifest), FuzzyParameters.model_validate({"keep": keep, **parameters}), context)
     seconds = time.process_time() - started
     rows = pq.read_table(decisions.uris[0]).to_pylist() if decisions.uris[0] else []
-    return {ids[row["row"]]: row for row in rows}, decisions.counters, seconds
+    return {ids[row["row"]]: row for row in rows}, {**decisions.counters, **decisions.effort}, seconds
 
 
 # --- near-duplicates with exact truth -----------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def main() -> int:
         decisions = fuzzy(dataset, FuzzyParameters(), context)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         steps.report()
-        print(" · ".join(f"{name} {count:,}" for name, count in decisions.counters.items()))
+        print(" · ".join(f"{name} {count:,}" for name, count in {**decisions.counters, **decisions.effort}.items()))
         later = seconds - steps.seconds["signatures"]
         print(f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {arguments.workers} threads")
         print(f"{cpu:,.0f} core-seconds")

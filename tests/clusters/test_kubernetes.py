@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from curation_tasks.cli.run import run_pipeline
-from curation_tasks.clusters import ClusterSettings, memory_per_task, open_cluster, task_slots
+from curation_tasks.clusters import ClusterSettings, kubernetes, memory_per_task, open_cluster, task_slots
 from curation_tasks.clusters.kubernetes_spec import cluster_object, kubernetes_settings
 from curation_tasks.errors import ConfigError, TransientError
 
@@ -141,6 +141,33 @@ def test_no_resource_definitions(double, monkeypatch):
     monkeypatch.setattr(double, "without", {"daskclusters"})
     with pytest.raises(ConfigError, match=r"does not know Dask clusters(?s:.)*install the Dask operator"), open_cluster(settings()):
         pass
+
+
+def test_an_api_that_is_silent_for_a_while_is_asked_again(double):
+    double.drop(4)
+    with open_cluster(settings()) as client:
+        assert client.submit(int, "7").result() == 7
+
+
+def test_an_api_that_stays_silent_is_an_error_that_passes(double, monkeypatch):
+    monkeypatch.setattr(kubernetes, "_SILENT_SECONDS", 1.0)
+    double.drop(10**6)
+    with pytest.raises(TransientError, match="API of Kubernetes does not answer"), open_cluster(settings()):
+        pass
+    double.drop(0)
+
+
+def test_a_cluster_that_somebody_deletes_is_an_error_that_passes(double):
+    double.inject("dask.org/component=worker", {faults.UNSCHEDULABLE: "0/1 nodes are available"}, times=9)
+
+    def delete() -> None:
+        wait_until(lambda: double.objects("pods", PODS))
+        double.delete("daskclusters", "default", double.objects("daskclusters")[0]["metadata"]["name"])
+
+    deleting = in_background(delete)
+    with pytest.raises(TransientError, match=r"was deleted|scheduler was lost"), open_cluster(settings()):
+        pass
+    deleting.join()
 
 
 def test_no_rights(double, monkeypatch):

@@ -5,9 +5,16 @@ import urllib.request
 
 import pytest
 
-from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
+from curation_tasks.clusters import ClusterSettings, cluster_kind, local, memory_per_task, open_cluster
 from curation_tasks.clusters.local import default_workers
 from curation_tasks.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch):
+    """Four cores and 8 GiB, whatever there is."""
+    monkeypatch.setattr(local, "CPU_COUNT", 4)
+    monkeypatch.setattr(local, "MEMORY_LIMIT", 8 * 2**30)
 
 
 def test_threads_share_this_process():
@@ -28,9 +35,23 @@ def test_the_dashboard_answers_at_the_address_that_is_shown():
         assert client.dashboard_link.startswith("http://127.0.0.1:")
 
 
-def test_memory_bounds_the_number_of_workers():
-    assert default_workers(2**60) == 1
-    assert default_workers(1) >= default_workers()
+@pytest.mark.parametrize(
+    ("memory", "asked", "workers"),
+    [(None, None, 4), (3 * 2**30, None, 2), (2**60, None, 1), (None, 40, 4), (None, 2, 2), (3 * 2**30, 4, 2), (1, None, 4)],
+)
+def test_no_more_tasks_run_at_once_than_cores_and_memory_allow(memory, asked, workers):
+    assert default_workers(memory, asked) == workers
+
+
+@pytest.mark.parametrize("threads", [True, False], ids=["threads", "processes"])
+@pytest.mark.parametrize(
+    ("memory", "held"), [(None, 4 * 2**30), (2**30, 2**30), (2**60, 8 * 2**30)], ids=["an equal share", "as asked", "all there is"]
+)
+def test_a_task_may_hold_half_of_what_its_worker_is_given(threads, memory, held):
+    with open_cluster(ClusterSettings(workers=2, memory=memory, threads=threads)) as client:
+        assert memory_per_task(client) == held // 2
+        limits = {worker["memory_limit"] for worker in client.scheduler_info()["workers"].values()}
+        assert len(client.nthreads()) == 1 or limits == {held}
 
 
 def test_an_unknown_kind_names_the_nearest(monkeypatch):

@@ -125,7 +125,7 @@ def test_near_duplicates(make_documents, make_context, tmp_path, parameters):
         "grouped_ratio": measured["labels"][0] / dataset.rows,
         "shared_ratio": measured["edges"][0] / (0.6 * bands * dataset.rows),
         "candidates": measured["compared"][0] / dataset.rows,
-        "grey_ratio": decisions.counters["grey_pairs"] / max(1, measured["compared"][0]),
+        "grey_ratio": decisions.effort["grey_pairs"] / max(1, measured["compared"][0]),
     }
     steps = near(parameters, size_of(dataset, identity_bytes=18, **shares), index=True)
     together = {"edges": ["edges", "hot"], "decisions": ["decisions", "followed", "named"]}

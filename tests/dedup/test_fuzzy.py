@@ -125,6 +125,40 @@ def test_neither_partitions_nor_windows_nor_order_change_a_byte(make_dataset, ma
     assert all(output == outputs[0] for output in outputs)
 
 
+@pytest.mark.parametrize("verify", ["two_stage", "exact", "estimate"])
+@pytest.mark.parametrize("seed", range(2))
+def test_crowded_tasks_decide_the_same(make_dataset, make_context, in_process_map, tmp_path, monkeypatch, seed, verify):
+    """With texts at hand, in small windows: the same bytes as by sketches first, clusters included."""
+    dataset = make_dataset(tmp_path, cut(versions(seed, families=8, members=7), 3), row_group=7)
+    parameters = FuzzyParameters(width=2, verify=verify)
+    expected = fuzzy(dataset, parameters, make_context(tmp_path / "usual"))
+    assert expected.effort["crowded_tasks"] == 0
+    for number, (comparisons, rows, memory) in enumerate([(5, None, 2**30), (1, 3, 40_000)]):
+        monkeypatch.setattr(module, "TASK_COMPARISONS", comparisons)
+        context = make_context(tmp_path / f"crowded-{number}", in_process_map(reverse=True), memory)
+        decisions = fuzzy(dataset, parameters.model_copy(update={"component_rows": rows}), context)
+        assert decisions.effort["crowded_tasks"] > 0
+        assert any(step.startswith("crowded-cross-1") for step, _ in context.map.finished)
+        assert decisions.counters == expected.counters
+        assert [uri and read_bytes(uri) for uri in decisions.uris] == [uri and read_bytes(uri) for uri in expected.uris]
+
+
+def test_a_crash_in_a_crowded_task_changes_nothing(make_dataset, make_context, in_process_map, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "TASK_COMPARISONS", 2)
+    dataset = make_dataset(tmp_path, [[*chain(4), chain(2)[1], "else"]])
+    whole = in_process_map()
+    expected = [uri and read_bytes(uri) for uri in fuzzy(dataset, WORDS, make_context(tmp_path / "whole", whole)).uris]
+    steps = [step for step, _ in whole.finished]
+    assert "crowded-cross-1" in steps
+    for crash_at in [number for number, step in enumerate(steps, 1) if step.startswith("crowded") and step not in steps[number:]]:
+        task_map, work = in_process_map(crash_at=crash_at), tmp_path / f"work-{crash_at}"
+        with pytest.raises(KeyboardInterrupt):
+            fuzzy(dataset, WORDS, make_context(work, task_map))
+        decisions = fuzzy(dataset, WORDS, make_context(work, task_map, 2**28))
+        assert [uri and read_bytes(uri) for uri in decisions.uris] == expected
+        assert task_map.calls == whole.calls + 1
+
+
 def test_a_crash_in_any_step_changes_nothing(make_dataset, make_context, in_process_map, tmp_path):
     dataset = make_dataset(tmp_path, [[*chain(4), chain(2)[1], "else"]])
     parameters = FuzzyParameters(width=1, component_rows=3)
@@ -177,7 +211,7 @@ def test_identical_documents_follow_the_one_that_stands_for_them(make_dataset, m
 def test_identical_documents_cost_one_row_each(make_dataset, make_context, tmp_path, count):
     decisions = fuzzy(make_dataset(tmp_path, [["a b c d e f"] * count]), FuzzyParameters(), make_context(tmp_path / "work"))
     assert decisions.counters["removed"] == decisions.counters["identical"] == count - 1
-    assert decisions.counters["comparisons"] == 0
+    assert decisions.effort["comparisons"] == 0
     assert {row["survivor"] for row in read(decisions).values()} == {"doc-0-0"}
 
 
@@ -193,7 +227,7 @@ def test_near_identical_documents_whose_first_is_removed_by_an_outsider(make_dat
     assert told(found)[0, 1] == ("doc-0-0", 18 / 22, "exact")
     assert (0, 2) not in found
     assert len(found) == 300
-    assert decisions.counters["comparisons"] < 8 * 302
+    assert decisions.effort["comparisons"] < 8 * 302
 
 
 def test_documents_left_without_a_survivor_are_compared_again(make_dataset, make_context, in_process_map, tmp_path):
@@ -210,18 +244,24 @@ def test_documents_left_without_a_survivor_are_compared_again(make_dataset, make
     assert [(0, row) in found for row in range(6)] == [False, True, True, True, True, False]
 
 
-def test_a_family_below_the_threshold_stays_and_its_bucket_may_cost_too_much(make_dataset, make_context, tmp_path):
+def test_a_family_below_the_threshold_stays_and_its_bucket_may_cost_too_much(make_dataset, make_context, tmp_path, monkeypatch):
     """Half of each text is the same: bands of one row make the family one bucket."""
-    texts = [text_of(*range(20), *range(1000 * number, 1000 * number + 8)) for number in range(1, 60)]
+    texts = [text_of(*range(20), *range(1000 * number, 1000 * number + 8)) for number in range(1, 601)]
     many = FuzzyParameters(width=1, threshold=0.9, bands=20, rows=1)
     dataset = make_dataset(tmp_path, [texts])
     decisions = fuzzy(dataset, many, make_context(tmp_path / "work"))
     assert decisions.counters["removed"] == 0
-    assert decisions.counters["comparisons"] > 1000
-    limited = many.model_copy(update={"bucket_comparisons": 500})
-    with pytest.raises(ConfigError, match=r"a bucket of \d+ documents .* comparisons so far(.|\n)*on_hot_bucket: exact") as error:
-        fuzzy(dataset, limited, make_context(tmp_path / "limited"))
-    assert "doc-0-0" in str(error.value)
+    assert decisions.effort["comparisons"] > 100_000
+    # What a bucket costs is added up over windows and tasks, so they all fail alike.
+    messages = set()
+    for number, (rows, tasks) in enumerate([(None, 10**10), (50, 10**10), (None, 2_000)]):
+        monkeypatch.setattr(module, "TASK_COMPARISONS", tasks)
+        limited = many.model_copy(update={"bucket_comparisons": 50_000, "component_rows": rows})
+        with pytest.raises(ConfigError, match=r"a bucket of \d+ documents .* more than 50,000 comp(.|\n)*on_hot_bucket: exact") as error:
+            fuzzy(dataset, limited, make_context(tmp_path / f"limited-{number}"))
+        messages.add(str(error.value))
+    assert len(messages) == 1
+    assert "doc-0-" in messages.pop()
     paid = limited.model_copy(update={"on_hot_bucket": "exact"})
     assert fuzzy(dataset, paid, make_context(tmp_path / "paid")).counters == decisions.counters
 
@@ -256,7 +296,7 @@ def test_a_forged_meeting_in_every_bucket_removes_nothing(make_dataset, make_con
     monkeypatch.setattr(signatures, "sketches", forged)
     dataset = make_dataset(tmp_path, [[text_of(*range(30)), text_of(*range(20, 60)), text_of(*range(100, 130))]])
     decisions = fuzzy(dataset, FuzzyParameters(width=1), make_context(tmp_path / "work"))
-    assert decisions.counters["comparisons"] == 3
+    assert decisions.effort["comparisons"] == 3
     assert read(decisions) == {}
 
 

@@ -134,7 +134,7 @@ def test_texts_of_an_earlier_snapshot_decide_while_they_are_there(make_dataset, 
     (tmp_path / "first" / first.shards[0].path).unlink()
     context = dataclasses.replace(make_context(tmp_path / "work-3"), earlier=(index,))
     decisions = fuzzy(second, PARAMETERS, context)
-    assert decisions.counters["grey_pairs_without_text"] == 1
+    assert decisions.effort["grey_pairs_without_text"] == 1
     assert removed_by(decisions)[1] == ("doc-0-0", "exact")  # identical shingles need no text
     assert removed_by(decisions).get(0, ("doc-0-0", "estimate_no_text")) == ("doc-0-0", "estimate_no_text")
 

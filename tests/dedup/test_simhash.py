@@ -69,6 +69,6 @@ def test_decides_as_greedy_over_all_pairs(make_dataset, make_context, tmp_path, 
     found = {row["row"]: row for row in pq.read_table(decisions.uris[0]).to_pylist()}
     assert {row: (evidence["survivor"], evidence["similarity"]) for row, evidence in found.items()} == expected
     assert {evidence["reason"] for evidence in found.values()} == {"simhash_duplicate"}
-    assert decisions.counters["grey_pairs"] == 0
+    assert decisions.effort["grey_pairs"] == 0
     similar = [pair for pair in itertools.combinations(kept, 2) if (int(hashes[pair[0]]) ^ int(hashes[pair[1]])).bit_count() <= distance]
     assert not similar

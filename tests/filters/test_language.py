@@ -30,7 +30,8 @@ def test_annotate():
     assert found["language"] == ["en", "de", "ru", "unknown", "unknown", "unknown"]
     assert min(found["language_score"][:3]) > 0.8
     assert found["language_score"][3:] == [0, 0, 0]
-    assert list(found) == ["text", "language", "language_score"]
+    assert list(found) == ["text", "language", "language_score", "language_best"]
+    assert found["language_best"][3:] == [None] * 3
 
 
 def test_all_lines_are_read():
@@ -127,6 +128,36 @@ def test_library_says_the_same(given):
             assert values == theirs[name], name
 
 
+def test_languages_may_be_written_as_another_model_would():
+    texts = [ENGLISH, GERMAN, RUSSIAN]
+    short, long = (["en", "ru"], {"de": 1}), (["eng_Latn", "rus_Cyrl"], {"deu_Latn": 1})
+    found, other = (run(texts, mode="keep", languages=languages, min_scores=bounds) for languages, bounds in (short, long))
+    assert found == other
+    assert found["reject_reason"] == [None, "language.score.min", None]
+
+
+def test_a_model_with_scripts_in_its_labels(fasttext_models):
+    rows, model = (fasttext_models / "languages.txt").read_text("utf-8").splitlines()[:600], str(fasttext_models / "languages.bin")
+    texts = [row.partition(" ")[2] for row in rows]
+    labels = run(texts, model=model, min_score=0)["language"]
+    code, script = labels[0].split("_")
+    found = run(texts, model=model, mode="keep", languages=[f"{code}-{script.lower()}"], min_score=0)
+    assert [reason is None for reason in found["reject_reason"]] == [label == labels[0] for label in labels]
+    dropped = run(texts, model=model, mode="drop", languages=[code], min_score=0)["reject_reason"]
+    assert [reason is not None for reason in dropped] == [label.startswith(f"{code}_") for label in labels]
+    with pytest.raises(ConfigError, match=r"knows no language 'qaa_Arib'; it knows qaa_Latn, qaa_Cyrl"):
+        run([""], model=model, mode="keep", languages=["qaa_Arib"])
+
+
+def test_scripts_that_consist_of_several():
+    texts = ["\u3053\u3093\u306b\u3061\u306f", "\u4eca\u5929\u5929\u6c17", "\uc548\ub155", "hello"]
+    for scripts, kept in ((["Jpan"], [0, 1]), (["Kore"], [1, 2]), (["Hans", "Latn"], [1, 3])):
+        reasons = run(texts, scripts=scripts, min_score=0)["reject_reason"]
+        assert [row for row, reason in enumerate(reasons) if reason is None] == kept, scripts
+    with pytest.raises(ConfigError, match="no character has the script 'Latm'"):
+        run(texts, scripts=["Latm"])
+
+
 def test_model_of_ones_own(fasttext_models):
     model = str(fasttext_models / "tree.bin")
     texts = ["\u4eca\u65e5\u5929\u6c17 \u3042\u3044\u3046\u3048\u304a", "\u03b1\u03b2\u03b3\u03b4 \u03b5\u03b6\u03b7"]
@@ -151,8 +182,8 @@ def test_keeps_the_contract(given):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"mode": "keep", "languages": ["eng"]}, "no language 'eng'; did you mean"),
-        ({"mode": "keep", "languages": ["EN"]}, "no language 'EN'"),
+        ({"mode": "keep", "languages": ["jaa"]}, "no language 'jaa'; did you mean 'ja'"),
+        ({"mode": "keep", "languages": ["deu_Cyrl"]}, "no language 'deu_Cyrl'; it knows de"),
         ({"languages": ["en"]}, "no effect with mode annotate"),
         ({"mode": "drop"}, "needs languages"),
         ({"min_scores": {"en": 2}}, "between 0 and 1"),

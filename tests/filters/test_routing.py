@@ -106,6 +106,25 @@ def test_documents_are_judged_by_the_rules_of_their_language():
     check_operation(PART, parameters, huge=False)
 
 
+def test_rules_and_stop_words_are_found_by_the_labels_of_every_model():
+    rules = {"extra_rules": [{"signal": "distinct_stop_word_count", "min": 3}]}
+    for named in ("de", "deu", "deu_Latn"):
+        parameters = QualityParameters(extra_rules=[{"signal": "word_count", "min": 99}], by_language={named: rules})
+        rows = judge([GERMAN] * 5, parameters, ["de", "deu_Latn", "deu", "eng_Latn", "deu_Cyrl"])
+        assert [row["distinct_stop_word_count"] for row in rows][:4] == [5, 5, 5, 0]
+        others = "extra.word_count.min"
+        in_cyrillic = others if named == "deu_Latn" else None
+        assert [row["reject_reason"] for row in rows] == [None, None, None, others, in_cyrillic]
+
+
+@pytest.mark.parametrize("language", ["ta", "tam_Taml", "srp_Latn"])
+def test_stop_words_of_another_language_are_not_taken_unasked(language):
+    with pytest.raises(ValidationError, match=f"a rule for '{language}' counts stop words, of which none are shipped"):
+        QualityParameters(by_language={language: {"rules": "gopher_quality"}})
+    for given_parameters in ({"rules": "nemo_multilingual"}, {"rules": "gopher_quality", "stop_words": "en"}):
+        QualityParameters(by_language={language: given_parameters})
+
+
 def test_any_column_may_choose_the_rules():
     parameters = QualityParameters(language_column="extension", by_language={"py": {"rules": "code"}, "md": {"rules": "gopher_quality"}})
     rows = judge(["name = 1\n" * 9, "name = 1", "name = 1", "name = 1"], parameters, ["py", "py", "md", "rs"])
@@ -132,4 +151,4 @@ def test_the_shipped_lists_of_stop_words_are_lists_of_words():
 def test_routing_survives_the_way_through_a_plan():
     parameters = QualityParameters(by_language={"de": {"rules": "nemo_multilingual", "words": "unicode"}}, rules="nemo_english")
     assert QualityParameters.model_validate(parameters.model_dump(mode="json")) == parameters
-    assert PART.library_names(parameters) == ("budoux",)
+    assert PART.library_names(parameters) == ("babel", "budoux")

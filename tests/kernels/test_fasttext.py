@@ -1,5 +1,6 @@
 """The kernel says what fastText says, of any text and with models of all kinds."""
 
+import mmap
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.testing import TRAPS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from fasttext_models import LETTERS, MODELS, labelled_texts
+from fasttext_models import LETTERS, MANY_LABELS, MODELS, labelled_texts
 
 #: Sums in another order, and logarithms of another library, move a probability by this much.
 TOLERANCE = 2e-5
@@ -75,6 +76,34 @@ def test_trained_on(model):
         found = predict(model, *buffers(rows))
         right = [model.labels[label] == wanted for label, (wanted, _) in zip(found.labels[:, 0], labelled_texts(100, seed=2), strict=True)]
         assert np.mean(right) > 0.9
+
+
+@pytest.mark.parametrize("name", ["languages.bin", "languages.ftz"])
+def test_thousands_of_labels(fasttext_models, name):
+    load_model.cache_clear()
+    model = load_model(str(fasttext_models / name))
+    assert set(model.labels) == set(MANY_LABELS)
+    assert len(model.labels) > 2000
+    lines = (fasttext_models / "languages.txt").read_text("utf-8").splitlines()[::9]
+    rows = [*(line.partition(" ")[2] for line in lines), *labelled_rows(50), *(row or "" for row in TRAPS)]
+    found, wanted = predict(model, *buffers(rows)), predict_with_library(model, *buffers(rows))
+    np.testing.assert_array_equal(found.labels, wanted.labels)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=TOLERANCE)
+    assert found.scores.max() > 0.1
+    best = predict(model, *buffers(rows), k=3)
+    np.testing.assert_array_equal(best.labels[:, 0], found.labels[:, 0])
+
+
+def labelled_rows(count: int) -> list[str]:
+    return [text for _, text in labelled_texts(count, seed=5)]
+
+
+def test_a_model_stays_in_the_file(fasttext_models):
+    load_model.cache_clear()
+    model = load_model(str(fasttext_models / "languages.bin"))
+    # Mapped, not read: workers of a node share its pages.
+    assert np.shares_memory(model.matrix, model.data)
+    assert isinstance(model.data.base.obj if isinstance(model.data.base, memoryview) else model.data.base, mmap.mmap)
 
 
 @given(rows=texts, cut=st.integers(0, 5))

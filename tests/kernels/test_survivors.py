@@ -18,7 +18,7 @@ from curation_tasks.kernels.survivors import (
     )  # fmt: skip
 from curation_tasks.kernels.union_find import components, settle
 
-MEASURE = Measure(bits=False, reject=28, accept=48, link=48)
+MEASURE = Measure(bits=False, reject=28, accept=48, link=48, doubt=48)
 
 
 def documents(seed, count):
@@ -65,7 +65,7 @@ def told(pairs, generator):
 
 def decided(count, edges, truth, foreign=None):
     similar = np.array([truth[pair] for pair in zip(edges.later.tolist(), edges.earlier.tolist(), strict=True)], bool)
-    return decide(count, np.zeros(count, bool) if foreign is None else foreign, edges, similar, edges.equal >= MEASURE.accept)
+    return decide(count, np.zeros(count, bool) if foreign is None else foreign, edges, similar, edges.links, edges.equal >= MEASURE.accept)
 
 
 @settings(max_examples=150)
@@ -108,7 +108,7 @@ def test_a_window_compared_with_an_earlier_one_gives_the_same(seed, count, cut):
     cross = compare(sketches, buckets, cold, status, MEASURE, among=False)
     late = buckets_of(bands[:, first:].copy(), 3, count - first)
     own = np.zeros(count - first, np.uint8)
-    for later, earlier, equal, listed in zip(*vars(cross.edges).values(), strict=True):
+    for later, earlier, equal, listed, _ in zip(*vars(cross.edges).values(), strict=True):
         if not listed and own[later - first] != KNOWN | REMOVED:
             own[later - first] = KNOWN | (REMOVED if equal >= MEASURE.accept and before[earlier] == KEPT else OPEN)
     two = compare(sketches[first:].copy(), late, np.zeros(len(late.sizes), bool), own, MEASURE)
@@ -118,9 +118,9 @@ def test_a_window_compared_with_an_earlier_one_gives_the_same(seed, count, cut):
     def edges(parts):
         found = set()
         for part, offset in parts:
-            for later, earlier, equal, listed in zip(*(column.tolist() for column in vars(part).values()), strict=True):
+            for later, earlier, equal, listed, links in zip(*(column.tolist() for column in vars(part).values()), strict=True):
                 if whole[later + offset] != REMOVED or (equal >= MEASURE.accept and not listed):
-                    found.add((later + offset, earlier + offset, equal, listed))
+                    found.add((later + offset, earlier + offset, equal, listed, links))
         return found
 
     assert edges([(one.edges, 0), (cross.edges, 0), (two.edges, first)]) == edges([(expected.edges, 0)])
@@ -153,7 +153,7 @@ def test_a_bucket_that_costs_too_much_stops():
     assert 1000 < found.work[0] < 1100
     alike = np.ones((50, 8), np.uint64)
     alike[:, 0] += np.arange(50, dtype=np.uint64) << np.uint64(56)
-    grey = Measure(False, 10, 65, 65)
+    grey = Measure(False, 10, 65, 65, 65)
     assert (
         compare(alike, buckets_of(bands[:, :50].copy(), 1, 50), np.zeros(1, bool), np.zeros(50, np.uint8), grey, edge_limit=100).stopped
         == 0
@@ -163,8 +163,11 @@ def test_a_bucket_that_costs_too_much_stops():
 def test_bits_are_counted_for_simhash():
     sketches = np.array([[0], [0b111], [0b1111]], np.uint64)
     buckets = buckets_of(np.zeros((1, 3), np.uint64), 1, 3)
-    found = compare(sketches, buckets, np.zeros(1, bool), np.zeros(3, np.uint8), Measure(True, 60, 61, 61))
-    assert list(zip(*(column.tolist() for column in vars(found.edges).values()), strict=True)) == [(1, 0, 61, False), (2, 1, 63, True)]
+    found = compare(sketches, buckets, np.zeros(1, bool), np.zeros(3, np.uint8), Measure(True, 60, 61, 61, 61))
+    assert list(zip(*(column.tolist() for column in vars(found.edges).values()), strict=True)) == [
+        (1, 0, 61, False, True),
+        (2, 1, 63, True, True),
+    ]
 
 
 @settings(max_examples=60)

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from curation_tasks.cli.run import run_pipeline
-from curation_tasks.errors import TransientError
+from curation_tasks.errors import CurationError, TransientError
 from curation_tasks.lineage import openlineage
 from curation_tasks.lineage.openlineage import StageEvents, is_configured
 from curation_tasks.manifest import read_manifest
@@ -112,14 +112,24 @@ def test_a_failure_is_told_without_what_documents_say(pipeline, tmp_path, collec
     assert collector[-1]["run"]["facets"]["errorMessage"]["message"] == "ValueError"
 
 
-def test_a_long_stage_says_that_it_is_running(collector, monkeypatch):
-    events = StageEvents("demo", "all", "lines")
-    events.start()
-    events.running()
-    assert [event["eventType"] for event in collector] == ["START"]
-    monkeypatch.setattr(openlineage, "RUNNING_SECONDS", 0.0)
-    events.running()
-    assert [event["eventType"] for event in collector] == ["START", "RUNNING"]
+def test_a_long_stage_says_that_it_is_running(pipeline, tmp_path, collector, monkeypatch):
+    """One unit is all there is to do, and it takes a while."""
+    monkeypatch.setattr(openlineage, "RUNNING_SECONDS", 0.2)
+    monkeypatch.setenv("CURATE_TEST_UNIT_DELAY", "1")
+    run_pipeline(pipeline(**{"units: 6": "units: 1"}), "all", str(tmp_path / "data"), until="lines")
+    kinds = [event["eventType"] for event in of(collector, "lines")]
+    assert (kinds[0], kinds[-1]) == ("START", "COMPLETE")
+    assert len(kinds) > 3
+    assert set(kinds[1:-1]) == {"RUNNING"}
+    assert len({event["run"]["runId"] for event in of(collector, "lines")}) == 1
+
+
+def test_a_run_that_cannot_be_resolved_says_so(tmp_path, collector):
+    path = tmp_path / "demo.yaml"
+    path.write_text("name: demo\nstages:\n  - id: lines\n    source: jsonl\n    parameters: {files: [nowhere/*.jsonl]}\n", encoding="utf-8")
+    with pytest.raises(CurationError):
+        run_pipeline(path, "all", str(tmp_path / "data"))
+    assert [event["eventType"] for event in of(collector, "resolve")] == ["START", "FAIL"]
 
 
 def test_a_collector_that_is_down_fails_no_stage(pipeline, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_manifest
 from curation_tasks.runner import Surroundings
-from curation_tasks.runner.rejudge import Rejudgement, judged_stage
+from curation_tasks.runner.rejudge import Rejudgement, Request, judged_stage
 from curation_tasks.runner.rejudged_shards import states
 from curation_tasks.storage.shard import ShardWriter
 
@@ -33,6 +33,7 @@ stages:
       - filters.quality: RULES
 LATER
 """
+HOUSE = Request("house.yaml")
 OLD = "{extra_rules: [{signal: word_count, min: 30}], signals: [character_count]}"
 NEW = """
 name: house
@@ -80,7 +81,7 @@ def ran(folder, tmp_path, monkeypatch):
 
 def test_a_commit_is_what_a_run_with_the_rules_gives(ran):
     old, _ = ran()
-    judgement = Rejudgement(old, "house.yaml")
+    judgement = Rejudgement(old, HOUSE)
     outcome = judgement.commit(Surroundings())
     fresh, _ = ran("{rules_file: house.yaml, signals: [character_count]}", root="fresh")
     assert (outcome["key"], outcome["digest"]) == (fresh.key, fresh.digest)
@@ -88,18 +89,18 @@ def test_a_commit_is_what_a_run_with_the_rules_gives(ran):
     committed = read_manifest(outcome["manifest"])
     assert [finding.to_dict() for finding in verify(committed)] == []
     assert committed.parents[1:] == old.parents[1:]
-    assert Rejudgement(old, "house.yaml").commit(Surroundings())["reused"]
+    assert Rejudgement(old, HOUSE).commit(Surroundings())["reused"]
 
 
 def test_a_pipeline_with_the_rules_finds_the_stage_done(ran):
     old, _ = ran()
-    Rejudgement(old, "house.yaml").commit(Surroundings())
+    Rejudgement(old, HOUSE).commit(Surroundings())
     assert ran("{rules_file: house.yaml, signals: [character_count]}")[1]["reused"]
 
 
 def test_verdicts_are_the_counts_of_the_commit(ran):
     old, _ = ran()
-    judgement = Rejudgement(old, "house.yaml")
+    judgement = Rejudgement(old, HOUSE)
     verdicts = judgement.verdicts()
     committed = read_manifest(judgement.commit(Surroundings())["manifest"])
     mine = {reason: amount for reason, amount in committed.content["reasons"].items() if reason.startswith("house")}
@@ -113,7 +114,7 @@ def test_verdicts_are_the_counts_of_the_commit(ran):
 
 def test_an_admitted_document_is_explained(ran):
     old, _ = ran()
-    committed = read_manifest(Rejudgement(old, "house.yaml").commit(Surroundings())["manifest"])
+    committed = read_manifest(Rejudgement(old, HOUSE).commit(Surroundings())["manifest"])
     before, after = (explain(item, "stories:a20", show_text=True)[-1] for item in (old, committed))
     assert (before["outcome"], after["outcome"]) == ("rejected", "kept")
     assert after["text"] == before["text"]
@@ -123,7 +124,7 @@ def test_an_admitted_document_is_explained(ran):
 def test_rules_by_language_are_kept(ran):
     rules = "{RULES, signals: [character_count], by_language: {de: {extra_rules: [{signal: word_count, min: 50}]}}}"
     old, _ = ran(rules.replace("RULES", "extra_rules: [{signal: word_count, min: 30}]"))
-    outcome = Rejudgement(old, "house.yaml").commit(Surroundings())
+    outcome = Rejudgement(old, HOUSE).commit(Surroundings())
     fresh, _ = ran(rules.replace("RULES", "rules_file: house.yaml"), root="fresh")
     assert (outcome["key"], outcome["digest"]) == (fresh.key, fresh.digest)
     assert "de.extra.word_count.min" in fresh.content["reasons"]
@@ -135,14 +136,14 @@ def test_without_texts_in_the_ledger_the_input_has_them_if_nothing_rewrote_them(
         "id: refine\n": "id: refine\n    ledger_text: false\n",
     }
     old, _ = ran(**plain)
-    outcome = Rejudgement(old, "house.yaml").commit(Surroundings())
+    outcome = Rejudgement(old, HOUSE).commit(Surroundings())
     fresh, _ = ran("{rules_file: house.yaml, signals: [character_count]}", root="fresh", **plain)
     assert (outcome["key"], outcome["digest"]) == (fresh.key, fresh.digest)
 
 
 def test_without_texts_in_the_ledger_rewritten_ones_are_missed(ran):
     old, _ = ran(**{"id: refine\n": "id: refine\n    ledger_text: false\n"})
-    judgement = Rejudgement(old, "house.yaml")
+    judgement = Rejudgement(old, HOUSE)
     assert judgement.verdicts().admitted > 0
     with pytest.raises(ConfigError, match="kept document needs: text"):
         judgement.commit(Surroundings())
@@ -151,13 +152,13 @@ def test_without_texts_in_the_ledger_rewritten_ones_are_missed(ran):
 def test_missing_signals_are_named(ran):
     old, _ = ran("{extra_rules: [{signal: word_count, min: 30}]}")
     with pytest.raises(ConfigError, match=r"not stored: character_count(.|\n)*among: word_count"):
-        Rejudgement(old, "house.yaml")
+        Rejudgement(old, HOUSE)
 
 
 def test_operations_behind_the_rules_must_see_what_passes(ran):
     later = "      - cleaning.boilerplate: {phrases: [word word], where: anywhere, max_removed_word_ratio: 0.5}"
     old, _ = ran(later=later)
-    judgement = Rejudgement(old, "house.yaml")
+    judgement = Rejudgement(old, HOUSE)
     verdicts = judgement.verdicts()
     assert verdicts.undecided > 0
     assert verdicts.admitted == 0
@@ -167,7 +168,7 @@ def test_operations_behind_the_rules_must_see_what_passes(ran):
 
 def test_signals_measured_in_another_way_are_refused(ran):
     old, _ = ran()
-    judgement = Rejudgement(old, "house.yaml")
+    judgement = Rejudgement(old, HOUSE)
     judgement.new = judgement.new.model_copy(update={"words": "wordpunct"})
     with pytest.raises(ConfigError, match="measured in another way"):
         judgement._check_signals()
@@ -188,5 +189,101 @@ def test_the_stage_is_found_from_what_follows_it(ran):
     old, _ = ran(later=later)
     [exact] = Path(old.root).glob("small/all/exact/*/manifest.json")
     assert judged_stage(read_manifest(str(exact))).uri == old.uri
-    with pytest.raises(ConfigError, match=r"'stories' has no rules(.|\n)*one of: refine"):
+    with pytest.raises(ConfigError, match=r"'stories' has no operation(.|\n)*one of: refine"):
         judged_stage(old, "stories")
+
+
+CLASSIFIED = """
+name: small
+stages:
+  - id: stories
+    source: jsonl
+    parameters: {files: [FOLDER/languages.jsonl], columns: {id: id}}
+  - id: language
+    operations:
+      - filters.language: LANGUAGE
+  - id: score
+    operations:
+      - filters.fasttext_quality: SCORE
+      - filters.character_histogram: HISTOGRAM
+"""
+SENTENCES = {
+    "en": "The committee will meet again next week to talk about the new rules for public schools",
+    "de": "Die Kommission wird sich in der n\u00e4chsten Woche wieder treffen, um zu sprechen",
+    "fr": "La commission se r\u00e9unira de nouveau la semaine prochaine pour parler des r\u00e8gles",
+}
+LANGUAGE = "{mode: keep, languages: [en, de], min_score: 0.9, script: true}"
+SCORE = "{model: quality.bin, keep: min_score, min_score: 0.2}"
+HISTOGRAM = "{histogram: en.txt, min_ratio: 0.95}"
+
+
+@pytest.fixture
+def classified(tmp_path, monkeypatch):
+    """Runs a pipeline of classifiers; the manifests by stage."""
+    words = [word for sentence in SENTENCES.values() for word in sentence.split()]
+    rows = [" ".join(sentence.split()[:n]) for sentence in SENTENCES.values() for n in range(1, 15)]
+    rows += [" ".join(words[n::7]) + " once upon a time story little" * (n % 3) for n in range(7)] + ["", "12 34"]
+    (tmp_path / "languages.jsonl").write_text("".join(json.dumps({"id": f"{n}", "text": text}) + "\n" for n, text in enumerate(rows)))
+    corpus = Path(__file__).parents[1] / "corpus"
+    (tmp_path / "quality.bin").write_bytes((corpus / "models" / "quality.bin").read_bytes())
+    (tmp_path / "en.txt").write_bytes((corpus / "histograms" / "en.txt").read_bytes())
+    monkeypatch.chdir(tmp_path)
+
+    def run(root, language=LANGUAGE, score=SCORE, histogram=HISTOGRAM):
+        text = CLASSIFIED.replace("FOLDER", str(tmp_path)).replace("LANGUAGE", language).replace("SCORE", score)
+        (tmp_path / f"{root}.yaml").write_text(text.replace("HISTOGRAM", histogram))
+        outcomes = run_pipeline(tmp_path / f"{root}.yaml", "all", str(tmp_path / root), workers=1)
+        return {outcome["stage"]: read_manifest(outcome["manifest"]) for outcome in outcomes}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("old", "changes", "new"),
+    [
+        (LANGUAGE, {"min_score": 0.3}, LANGUAGE.replace("0.9", "0.3")),
+        (LANGUAGE, {"min_score": 0.99, "languages": ["deu_Latn", "fr"]}, LANGUAGE.replace("0.9", "0.99").replace("en, de", "deu_Latn, fr")),
+        (LANGUAGE, {"mode": "drop", "min_scores": {"fr": 0.2}}, LANGUAGE.replace("keep", "drop, min_scores: {fr: 0.2}")),
+        (LANGUAGE, {"mode": "annotate", "languages": []}, "{min_score: 0.9, script: true}"),
+        (
+            "{mode: keep, languages: [en], by: paragraph}",
+            {"languages": ["fr"], "min_language_ratio": 0.8},
+            "{mode: keep, languages: [fr], by: paragraph, min_language_ratio: 0.8}",
+        ),
+    ],
+)
+def test_other_languages_and_bounds_are_what_a_run_with_them_gives(classified, old, changes, new):
+    judgement = Rejudgement(classified("old", language=old)["language"], Request(changes=changes))
+    verdicts, outcome = judgement.verdicts(), judgement.commit(Surroundings())
+    fresh = classified("fresh", language=new)["language"]
+    assert (outcome["key"], outcome["digest"]) == (fresh.key, fresh.digest)
+    assert verdicts.kept == fresh.counts["documents"] != verdicts.kept_before
+    assert dict(verdicts.reasons) == {name: count for name, count in fresh.content["reasons"].items() if count}
+
+
+def test_other_bounds_on_scores_are_what_a_run_with_them_gives(classified):
+    [old] = [classified("old", histogram="{histogram: en.txt, min_ratio: null}")["score"]]
+    request = Request(changes={"keep": "pareto", "min_score": None, "alpha": 1.5})
+    with pytest.raises(ConfigError, match=r"filters\.character_histogram"):
+        Rejudgement(old, request).commit(Surroundings())
+    assert Rejudgement(old, request).verdicts().reasons["quality_score.pareto"] > 0
+    outcome = Rejudgement(old, Request(changes={"min_ratio": 1})).commit(Surroundings())
+    fresh = classified("fresh", histogram="{histogram: en.txt, min_ratio: 1}")["score"]
+    assert (outcome["key"], outcome["digest"]) == (fresh.key, fresh.digest)
+    assert fresh.content["reasons"]["character_histogram_ratio.min"] > 0
+
+
+def test_what_is_meant_is_found_or_asked_for(classified):
+    manifests = classified("old")
+    for changes, stage in (({"languages": ["fr"]}, "language"), ({"min_ratio": 0.5}, "score"), ({"alpha": 2}, "score")):
+        assert judged_stage(manifests["score"], None, Request(changes=changes)).stage == stage
+    with pytest.raises(ConfigError, match=r"has 2 operations with the parameters column(.|\n)*it has filters.fasttext_quality, filters.ch"):
+        Rejudgement(manifests["score"], Request(changes={"column": "other"}))
+    with pytest.raises(ConfigError, match="not stored: other"):
+        Rejudgement(manifests["score"], Request(changes={"column": "other"}, operation="filters.character_histogram"))
+    with pytest.raises(ConfigError, match="measured in another way"):
+        Rejudgement(manifests["language"], Request(changes={"window": "middle"}))
+    with pytest.raises(ConfigError, match="nothing to judge by"):
+        Rejudgement(manifests["language"], Request())
+    with pytest.raises(ConfigError, match="no language 'xx'"):
+        Rejudgement(manifests["language"], Request(changes={"languages": ["xx"]}))

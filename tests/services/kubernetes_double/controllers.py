@@ -50,15 +50,21 @@ class Deployments:
             return
         if self.max_pods is not None and sum(_is_owned(pod) for pod in self.store.list("pods")) >= self.max_pods:
             message = f'pods "{key.name}" is forbidden: exceeded quota: pods, used: pods={self.max_pods}, limited: pods={self.max_pods}'
-            item["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}
-            self.store.changed(key)
-            asyncio.get_running_loop().call_later(0.5, self._ensure, key)
+            self._refused(key, item, message)
             return
         template = copy.deepcopy(item["spec"]["template"])
         metadata = {name: template.get("metadata", {}).get(name) or {} for name in ("labels", "annotations")}
         owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": key.name, "uid": item["metadata"]["uid"], "controller": True}
         metadata |= {"name": f"{key.name}-{uuid.uuid4().hex[:5]}", "ownerReferences": [owner]}
-        self.store.create("pods", key.namespace, {"metadata": metadata, "spec": template["spec"]})
+        try:
+            self.store.create("pods", key.namespace, {"metadata": metadata, "spec": template["spec"]})
+        except RefusedError as error:
+            self._refused(key, item, error.message)
+
+    def _refused(self, key: Key, item: Object, message: str) -> None:
+        item["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}
+        self.store.changed(key)
+        asyncio.get_running_loop().call_later(0.5, self._ensure, key)
 
 
 class DaskOperator:

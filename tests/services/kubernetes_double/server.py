@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from . import admission
 from .access import ADMINISTRATOR, Access, Use, verb_of
 from .controllers import DaskOperator, Deployments
 from .faults import Fault
@@ -45,6 +46,7 @@ class KubernetesDouble:
         self.bodies: list[tuple[str, Object]] = []
         self.kubeconfigs: dict[str, Path] = {}
         self._faults: list[Fault] = []
+        self._drops = 0
         self._ready = threading.Event()
 
     # --- for tests ---------------------------------------------------------------------------------------------------
@@ -84,6 +86,7 @@ class KubernetesDouble:
 
         def delete_all() -> None:
             self._faults.clear()
+            self._drops = 0
             for plural in ("daskclusters", *KINDS):
                 for item in self.store.list(plural):
                     metadata = item["metadata"]
@@ -96,12 +99,16 @@ class KubernetesDouble:
         """Lets something go wrong with the next pods that have these labels."""
         self._faults.append(Fault(labels, annotations, times))
 
+    def drop(self, requests: int) -> None:
+        """Lets the next requests end without an answer, as while a control plane restarts."""
+        self._drops = requests
+
     # --- server ------------------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.store = Store()
-        self.store.before_create.append(self._add_faults)
+        self.store.before_create += [admission.admit, self._add_faults]
         self.kubelet = Kubelet(self.store, self.environment, self.kubeconfigs)
         self.deployments = Deployments(self.store, self.kubelet)
         self.dask = DaskOperator(self.store, self.kubelet)
@@ -166,6 +173,10 @@ class KubernetesDouble:
 
     @web.middleware
     async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self._drops and request.transport is not None:
+            self._drops -= 1
+            request.transport.abort()
+            return web.Response()
         try:
             return await handler(request)
         except RefusedError as error:

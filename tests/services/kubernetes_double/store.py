@@ -174,7 +174,8 @@ class Store:
         del self._objects[key]
         uid = item["metadata"]["uid"]
         for other, owned in list(self._objects.items()):
-            if any(owner.get("uid") == uid for owner in owned["metadata"].get("ownerReferences") or []):
+            # What two objects own may be gone with the first.
+            if other in self._objects and any(owner.get("uid") == uid for owner in owned["metadata"].get("ownerReferences") or []):
                 self.delete(other)
 
     async def _wake(self) -> None:
