@@ -122,12 +122,17 @@ def read_overrides(items: Sequence[str]) -> dict[str, Any]:
 
 
 def validation_error(error: ValidationError, origin: Origin, model: type[BaseModel], prefix: Sequence[str | int] = ()) -> ConfigError:
-    """All problems that pydantic found, each with file, line and the nearest valid name."""
+    """All problems that pydantic found, each with file, line and the nearest valid name.
+
+    A list with a wrong item is also said to be too short, as if the item were not there: where something inside is wrong, the
+    whole is not listed.
+    """
     problems = []
     found = error.errors(include_url=False)
+    inner = {item["loc"][:length] for item in found for length in range(len(item["loc"]))}
     for item in found:
-        if item["type"] == "too_short" and any(other["loc"][: len(item["loc"])] == item["loc"] and other is not item for other in found):
-            continue  # it counts only items that are right
+        if item["type"] == "too_short" and item["loc"] in inner:
+            continue
         location = (*prefix, *item["loc"], *getattr(item.get("ctx", {}).get("error"), "location", ()))
         problems.append(f"{origin.where(location)}: {_problem(item, model)}")
     first, _, what = problems[0].partition(": ")

@@ -13,19 +13,23 @@ from curation_tasks.cli.output import console, print_json, print_table
 def unindex(
     documents: Annotated[list[str], typer.Argument(metavar="DOC_ID...", help="Identities of documents.")],
     pipeline: Annotated[str, typer.Option("--pipeline", help="Whose indexes.")],
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Also remove their rows from the files now, instead of at the next `housekeep --delete`.")
+    ] = False,
     root: options.Root = options.DEFAULT_ROOT,
     json_: options.Json = False,
 ) -> None:
     """Take documents out of the indexes that later snapshots are compared with.
 
-    It takes effect at once, and says which snapshots removed a document in favour of one of these: those are to be run again.
+    It takes effect at once: readers leave them out, and their rows go with --rewrite or at the next housekeeping. It says which
+    snapshots removed a document in favour of one of these: those are to be run again.
     The datasets themselves are not touched: take the documents out at their source, run and publish their snapshots again.
 
     [bold]Example[/]: curate unindex crawl:20260114-77 --pipeline crawl
     """
     from curation_tasks.runner.erasure import erase_from_indexes
 
-    rows = erase_from_indexes(root, pipeline, documents)
+    rows = erase_from_indexes(root, pipeline, documents, rewrite=rewrite)
     if json_:
         print_json(rows)
         return

@@ -30,7 +30,7 @@ def verify(
         columns = ["severity", "stage", "where", "what", "expected", "found"]
         print_table("What differs", columns, [[row[name] for name in columns] for row in rows])
     else:
-        console.print("All manifests, shards, ledgers and source files are as they were when they were committed.")
+        console.print("All manifests, shards, ledgers, lists, indexes and source files are as they were when they were committed.")
     if any(row["severity"] == "error" for row in rows):
         raise typer.Exit(EXIT_INPUT)
 

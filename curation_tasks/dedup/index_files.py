@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation_tasks.context import EarlierIndex
-from curation_tasks.dedup.index import read_index, require_comparable
 from curation_tasks.dedup.partitions import PartitionWriter, open_partitions, partition_of, split
 from curation_tasks.dedup.placement import Placement, found_in
 from curation_tasks.dedup.rank import ROW_BITS
@@ -34,6 +33,7 @@ from curation_tasks.dedup.signatures import (
     signature_writer,
 )
 from curation_tasks.errors import InputError
+from curation_tasks.index import hashed, read_index, require_comparable
 from curation_tasks.storage.filesystem import open_input, open_output
 from curation_tasks.storage.shard import CanonicalHash, one_batch
 
@@ -167,8 +167,7 @@ def write_documents(mapper: Mapping[str, Any], work: str, scheme: Scheme, index:
             kept = table.filter(pa.array(~found_in(table["node"].to_numpy(), removed)))
             if len(kept):
                 writer.write_table(kept, row_group_size=len(kept))
-                place = kept.schema.get_field_index("sketch")
-                digest.update(one_batch(kept.set_column(place, "sketch", kept["sketch"].cast(pa.binary()))))
+                digest.update(hashed(kept))
                 rows += len(kept)
     shards = [shard["rows"] for shard in mapper["shards"]]
     return {

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation_tasks.context import EarlierIndex
-from curation_tasks.dedup.index import Index, read_index, require_comparable, write_index
 from curation_tasks.dedup.row_groups import row_groups_near
 from curation_tasks.errors import InputError
+from curation_tasks.index import Index, read_index, require_comparable, write_index
 from curation_tasks.storage.filesystem import open_input, open_output, storage_errors
 from curation_tasks.storage.shard import CanonicalHash
 
@@ -52,7 +52,7 @@ def open_indexes(earlier: Sequence[EarlierIndex], parameters: Mapping[str, Any])
                 expected=f"digest {given.digest}", remedy="start the run again, from resolve on",
             )  # fmt: skip
         paths = [f"{given.uri}/{file['path']}" for file in index.files]
-        opened.append({"snapshot": given.snapshot, "paths": paths, "erased": list(index.erased)})
+        opened.append({"snapshot": given.snapshot, "paths": paths, "erased": list(index.tombstones)})
     return opened
 
 

@@ -36,12 +36,12 @@ import numpy as np
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup import buckets, comparison, components, index_files, outcomes, rows, signatures, verification
 from curation_tasks.dedup.crowded import Crowd
-from curation_tasks.dedup.index import Index, read_index, write_index
 from curation_tasks.dedup.partitions import settled
 from curation_tasks.dedup.placement import Placement, own_mappers
 from curation_tasks.dedup.rank import check_keep
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.errors import ConfigError
+from curation_tasks.index import Index, read_index, write_index
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.storage import filesystem
 
@@ -122,7 +122,7 @@ class _Run:
     def _erased(self, foreign: Sequence[Mapping[str, Any]]) -> np.ndarray:
         found: list[int] = []
         for order, given in enumerate(self.context.earlier):
-            if gone := list(read_index(given.uri).erased):
+            if gone := list(read_index(given.uri).tombstones):
                 items = [mapper for mapper in foreign if mapper["order"] == order]
                 found += [
                     node

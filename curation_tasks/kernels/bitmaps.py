@@ -28,6 +28,7 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from curation_tasks.kernels import characters
@@ -46,6 +47,18 @@ ROWS = 13
 
 _ALL, _NONE, _ONE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0), np.uint64(1)
 _VECTOR = ir.VectorType(ir.IntType(8), 64)
+
+
+@intrinsic
+def copy_bytes(typing, source, begin, target, size):
+    """Copies ``source[begin : begin + size]`` to the beginning of ``target``. (A slice assignment goes byte by byte.)"""
+
+    def generate(context, builder, signature, arguments):
+        source_array, target_array = (context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2))
+        cgutils.raw_memcpy(builder, target_array.data, builder.gep(source_array.data, [arguments[1]]), arguments[3], 1)
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64), generate
 
 
 @inlined
@@ -109,6 +122,16 @@ def lowest(typing, bits):
 
 
 @intrinsic
+def _lowest_or_64(typing, bits):
+    """The position of the lowest set bit; 64 when there is none."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
 def _zeros_above(typing, bits):
     """How many zeros are above the highest set bit; there must be one."""
 
@@ -116,6 +139,36 @@ def _zeros_above(typing, bits):
         return builder.ctlz(arguments[0], ir.IntType(1)(1))
 
     return types.int64(types.uint64), generate
+
+
+#: So many places behind the last position may be written to by ``put_positions``.
+AT_ONCE = 12
+
+
+def _writer_of_positions(at_once):
+    """A function that writes the first ``at_once`` positions, whether there are so many or not, and seldom has to loop for more.
+
+    A loop that ends when no bit is left ends somewhere else each time, which the processor guesses wrong once in 64 bytes
+    of text; what is written in vain costs less than that and is overwritten by what comes next.
+    """
+
+    @inlined
+    def put(bits, base, places, count):
+        """Writes ``base`` plus the position of each set bit to ``places[count:]``; returns the new count."""
+        total = ones(bits)
+        for k in range(at_once):
+            places[count + k] = base + _lowest_or_64(bits)
+            bits &= bits - _ONE
+        for k in range(at_once, total):
+            places[count + k] = base + lowest(bits)
+            bits &= bits - _ONE
+        return count + total
+
+    return put
+
+
+#: For what stands in most blocks of 64 bytes a dozen times at most (words), and four times at most (ends of lines).
+put_positions, put_few_positions = _writer_of_positions(AT_ONCE), _writer_of_positions(4)
 
 
 @inlined

@@ -1,15 +1,18 @@
 """Repetition of n-grams, n = 2 … 10: exact, in few passes.
 
-An n-gram can repeat only where the (n-1)-gram that it begins with repeats. So all pairs are looked at, of the triples only
-those that begin with a repeated pair, and so on: behind the pairs, few positions are left.
+An n-gram can repeat only where the (n-1)-gram that it begins with repeats, and the (n-1)-gram that it ends with, too. So all
+pairs are looked at, of the triples only those between two repeated pairs, and so on: behind the pairs, few places are left.
 
-Most pairs occur once. They are sorted out before the hash table by two rows of bits: a pair sets its bit in the first row,
-and in the second when it was set already. Where the second bit is clear the pair is alone; no branch is taken, so the
-processor guesses nothing wrong. So for triples and quadruples.
+*Pairs* are found by a hash table. Most occur once and are sorted out before, by a row of bytes: a pair moves a one into its
+byte, and where there is no second one the pair is alone. No branch is taken, so the processor guesses nothing wrong.
 
-The hash table holds numbers of candidates and not hashes: 4 bytes a place, so that the table of an ordinary text stays in
-the first-level cache. ``first[k]`` is the candidate at which the n-gram of candidate k occurs first, so "the first in the
-text" decides between equally frequent ones without further work.
+*Groups*: ``groups[word]`` says for the n-gram that begins at a word at which word the same n-gram begins first, ``_ALONE``
+where it occurs once. So "the first in the text" decides between equally frequent ones without further work; and two n-grams
+of one word more are equal when ``(groups[word], groups[word + 1])`` are. Most n-grams go on as the first of their group does,
+and stay with it: two numbers are compared, nothing is hashed. Those that go on otherwise meet in the hash table.
+
+Words and places are 32-bit numbers without a sign: half the memory of 64 bits, and Numba, which lets a negative index count from
+the end, has nothing to test.
 """
 
 from __future__ import annotations
@@ -19,79 +22,154 @@ import numpy as np
 from curation_tasks.kernels.bitmaps import character_at
 from curation_tasks.kernels.compilation import inlined
 from curation_tasks.kernels.counts import REPEATED_GRAMS, TOP_GRAMS, column
-from curation_tasks.kernels.hashing import chained
+from curation_tasks.kernels.hashing import FREE, chained, power_of_two
 
-_LONGEST_TOP, _LONGEST = TOP_GRAMS[-1], REPEATED_GRAMS[-1]
+_LONGEST_TOP = TOP_GRAMS[-1]
 # For an n-gram: column _TOP + 2 * n, and the one behind it.
 _TOP = column(f"top_{TOP_GRAMS[0]}_gram_characters") - 2 * TOP_GRAMS[0]
 _REPEATED = column(f"duplicate_{REPEATED_GRAMS[0]}_gram_characters") - 2 * REPEATED_GRAMS[0]
 
-#: Bits of ``seen``.
-_PASSED, _MET = 1, 2
+#: In ``groups``: the n-gram occurs once.
+_ALONE = np.uint32(0xFFFFFFFF)
+_HALF = np.uint64(32)
+#: 2⁶⁴ divided by the golden ratio: multiplied by it, neighbouring numbers lie far apart.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+# Passes over candidates ------------------------------------------------------------------------------------------------
 
 
 @inlined
-def _covered(chosen, first, positions, candidates, n, bitmaps, starts, ends):
-    """Characters in the occurrences of the n-gram that occurs first at candidate ``chosen``, overlaps counted once."""
+def _pairs_that_may_repeat(pairs, keys, met, positions):
+    """Puts the words at which a pair begins that may occur twice into ``positions``, in order; returns how many."""
+    size = power_of_two(16 * pairs)
+    mask = np.uint64(size - 1)
+    met[:size] = 0
+    for word in range(pairs):
+        place = (keys[word] >> np.uint64(20)) & mask
+        # 0, 1, 3, 7 … 255: with the second time above 1, and however often, never back.
+        met[place] = (met[place] << 1) | 1
+    left = 0
+    for word in range(pairs):
+        positions[left] = word
+        left += met[(keys[word] >> np.uint64(20)) & mask] > 1
+    return left
+
+
+@inlined
+def _group_by_key(candidates, positions, keys, table, groups, frequencies):
+    """Puts the candidates with the same key into one group, and counts them at its first."""
+    size = power_of_two(3 * candidates)
+    mask = np.uint64(size - 1)
+    table[:size] = FREE
+    for k in range(candidates):
+        word = positions[k]
+        key = keys[word]
+        slot = (key * _GOLDEN) >> _HALF & mask
+        first = table[slot]
+        # `&` and not `and`: one thing to guess for the processor, whether the place is taken by another key, and it seldom is.
+        while (first != FREE) & (keys[first if first != FREE else word] != key):
+            slot = (slot + np.uint64(1)) & mask
+            first = table[slot]
+        first = word if first == FREE else first
+        table[slot] = groups[word] = first
+        frequencies[first] += 1
+
+
+@inlined
+def _between_repeated(candidates, positions, groups, following, frequencies):
+    """Keeps the candidates behind which, one word further, another one stands, and notes the group of that; returns how many."""
+    left = 0
+    for k in range(candidates):
+        word = positions[k]
+        behind = groups[word + 1]
+        following[word] = behind
+        frequencies[word] = 0
+        if behind == _ALONE:
+            groups[word] = _ALONE
+        positions[left] = word
+        left += behind != _ALONE
+    return left
+
+
+@inlined
+def _lengthen(candidates, positions, keys, table, groups, following, frequencies, others):
+    """From groups of n-grams to groups of those of one word more."""
+    branched = 0
+    for k in range(candidates):
+        word = positions[k]
+        first = groups[word]
+        same = following[word] == following[first]
+        frequencies[first] += same
+        others[branched] = word
+        branched += not same
+    for k in range(branched):
+        word = others[k]
+        keys[word] = (np.uint64(groups[word]) << _HALF) | np.uint64(following[word])
+    if branched:
+        _group_by_key(branched, others, keys, table, groups, frequencies)
+
+
+@inlined
+def _repeated_only(candidates, positions, groups, frequencies):
+    """Keeps the candidates of groups of two and more.
+
+    Returns:
+        ``(candidates, size of the largest group, its first word)``; of equally large ones the first in the text.
+    """
+    left = most = chosen = 0
+    for k in range(candidates):
+        word = positions[k]
+        frequency = frequencies[groups[word]]
+        if frequency > most:
+            most, chosen = np.int64(frequency), np.int64(word)
+        if frequency < 2:
+            groups[word] = _ALONE
+        positions[left] = word
+        left += frequency > 1
+    return left, most, chosen
+
+
+# What is counted of them -----------------------------------------------------------------------------------------------
+
+
+@inlined
+def _covered(chosen, candidates, positions, groups, n, bitmaps, starts, ends):
+    """Characters in the occurrences of the n-gram that occurs first at the word ``chosen``, overlaps counted once."""
     covered = until = 0
-    for k in range(chosen, candidates):
-        if first[k] == chosen:
-            begin = character_at(bitmaps, np.int64(starts[positions[k]]))
-            finish = character_at(bitmaps, np.int64(ends[positions[k] + n - 1]))
+    for k in range(candidates):
+        word = np.int64(positions[k])
+        if groups[word] == chosen:
+            begin, finish = character_at(bitmaps, np.int64(starts[word])), character_at(bitmaps, np.int64(ends[word + n - 1]))
             covered += finish - max(begin, until)
             until = finish
     return covered
 
 
 @inlined
-def _repeated(first, positions, candidates, n, letters_before, seen):
+def _repeated(candidates, positions, groups, n, letters_before, passed):
     """Characters in n-grams that occurred before: ``(those taken one behind the other, those of all)``."""
     passed_over = covered = next_free = covered_until = 0
     for k in range(candidates):
-        seen[k] = 0
+        passed[groups[positions[k]]] = 0
     for k in range(candidates):
-        begin, end = np.int64(positions[k]), np.int64(positions[k] + n)
+        begin = np.int64(positions[k])
+        first, end = np.int64(groups[begin]), begin + n
         if begin >= next_free:
-            if seen[first[k]] & _PASSED:
+            if passed[first]:
                 passed_over += letters_before[end] - letters_before[begin]
                 next_free = end
-            else:
-                seen[first[k]] |= _PASSED
-        if seen[first[k]] & _MET:
+            passed[first] = 1
+        if first != begin:
             fresh = max(begin, covered_until)
             covered += letters_before[end] - letters_before[fresh] + end - fresh - (begin >= covered_until)
             covered_until = end
-        else:
-            seen[first[k]] |= _MET
     return passed_over, covered
 
 
 @inlined
-def _that_may_repeat(candidates, positions, gram_hashes, bits):
-    """Keeps the candidates that may occur twice, in order; returns how many."""
-    size = 8
-    while size < candidates // 4:  # numbers of 64 bits: 16 bits a candidate
-        size *= 2
-    once, again = bits[:size], bits[size : 2 * size]
-    bits[: 2 * size] = 0
-    mask = np.uint64(size - 1)
-    for k in range(candidates):
-        key = gram_hashes[k]
-        place, bit = np.int64((key >> np.uint64(26)) & mask), np.uint64(1) << ((key >> np.uint64(20)) & np.uint64(63))
-        again[place] |= once[place] & bit
-        once[place] |= bit
-    left = 0
-    for k in range(candidates):
-        key = gram_hashes[k]
-        place = np.int64((key >> np.uint64(26)) & mask)
-        positions[left], gram_hashes[left] = positions[k], key
-        left += np.int64((again[place] >> ((key >> np.uint64(20)) & np.uint64(63))) & np.uint64(1))
-    return left
-
-
-@inlined
 def count_grams(
-    words, longest, bitmaps, starts, ends, letters_before, hashes, positions, gram_hashes, first, frequencies, table, bits, counts
+    words, longest, bitmaps, starts, ends, letters_before, keys, positions, groups, following, frequencies, others, table, counts
 ):
     """Counts repetition for n-grams of 2 to ``longest`` words.
 
@@ -102,59 +180,36 @@ def count_grams(
         starts: Byte at which each word begins.
         ends: Byte behind each word.
         letters_before: Characters of the words before each word, and of all.
-        hashes: Hash of each word.
-        positions: Scratch, one place a word: the words at which the candidates begin.
-        gram_hashes: Scratch: the hash of each candidate's n-gram.
-        first: Scratch: the candidate at which the same n-gram occurs first.
-        frequencies: Scratch: at such a candidate, how often it occurs.
-        table: Scratch, at least six places a word.
-        bits: Scratch, at least one number for a word, and 16.
+        keys: Hash of each word. Is overwritten with what has to be equal for n-grams to be.
+        positions: Scratch, as all that follow, one place a word; uint32: the words at which the candidates begin.
+        groups: uint32.
+        following: uint32: for a candidate of n - 1 words, the group of the one that begins a word further.
+        frequencies: int32: at the first word of each group, how many it has.
+        others: uint32: candidates that do not go on as the first of their group does.
+        table: uint32, at least a power of two of four places a word.
         counts: The row of the matrix.
     """
-    candidates = max(words - 1, 0)
-    for word in range(candidates):
-        positions[word], gram_hashes[word] = word, chained(hashes[word], hashes[word + 1])
+    pairs = max(words - 1, 0)
+    for word in range(pairs):
+        keys[word] = chained(keys[word], keys[word + 1])
+    groups[:words] = _ALONE
+    frequencies[:words] = 0
+    candidates = _pairs_that_may_repeat(pairs, keys, table.view(np.uint8), positions)
     for n in range(2, min(longest, words) + 1):
-        while candidates > 0 and positions[candidates - 1] + n > words:
-            candidates -= 1
-        if n > 2:
-            for k in range(candidates):
-                gram_hashes[k] = chained(gram_hashes[k], hashes[positions[k] + n - 1])
+        if n == 2:
+            _group_by_key(candidates, positions, keys, table, groups, frequencies)
+        else:
+            candidates = _between_repeated(candidates, positions, groups, following, frequencies)
+            _lengthen(candidates, positions, keys, table, groups, following, frequencies, others)
+        candidates, most, chosen = _repeated_only(candidates, positions, groups, frequencies)
         if n <= _LONGEST_TOP:
-            candidates = _that_may_repeat(candidates, positions, gram_hashes, bits)
-        size = 8
-        while size < 3 * candidates:
-            size *= 2
-        table[:size] = -1
-        most = 0
-        for k in range(candidates):
-            key = gram_hashes[k]
-            slot = np.int64((key >> np.uint64(20)) & np.uint64(size - 1))
-            while table[slot] >= 0 and gram_hashes[table[slot]] != key:
-                slot = (slot + 1) & (size - 1)
-            if table[slot] < 0:
-                table[slot], frequencies[k] = k, 0
-            first[k] = table[slot]
-            frequencies[first[k]] += 1
-            most = max(most, frequencies[first[k]])
-        if n <= _LONGEST_TOP:
-            begin = np.int64(0)
             if most > 1:
-                chosen = np.int64(0)
-                while frequencies[first[chosen]] != most:
-                    chosen += 1
-                begin = np.int64(positions[chosen])
-                counts[_TOP + 2 * n] = _covered(chosen, first, positions, candidates, n, bitmaps, starts, ends)
-            counts[_TOP + 2 * n + 1] = (letters_before[begin + n] - letters_before[begin] + n - 1) * max(most, 1)
-        elif most < 2:
+                counts[_TOP + 2 * n] = _covered(chosen, candidates, positions, groups, n, bitmaps, starts, ends)
+            else:
+                most, chosen = 1, 0
+            counts[_TOP + 2 * n + 1] = (letters_before[chosen + n] - letters_before[chosen] + n - 1) * most
+        elif candidates == 0:
             break
         else:
-            # The table has been read and is free: one place of it for each candidate.
-            passed_over, covered = _repeated(first, positions, candidates, n, letters_before, table)
+            passed_over, covered = _repeated(candidates, positions, groups, n, letters_before, frequencies)
             counts[_REPEATED + 2 * n], counts[_REPEATED + 2 * n + 1] = passed_over, covered
-        left = 0
-        for k in range(candidates):
-            if frequencies[first[k]] > 1:
-                positions[left], gram_hashes[left] = positions[k], gram_hashes[k]
-                left += 1
-        candidates = left

@@ -17,6 +17,9 @@ from curation_tasks.kernels.compilation import inlined
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 #: ``_KEEP[n]`` keeps the first n bytes of eight.
 _KEEP = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)
+#: In a hash table of 32-bit numbers: the place is free. (Numbers without a sign, because Numba lets a negative index count from
+#: the end and would test each for it.)
+FREE = np.uint32(0xFFFFFFFF)
 
 
 @intrinsic
@@ -34,6 +37,15 @@ def load_8_bytes(typing, text, at):
 
 
 @inlined
+def power_of_two(least):
+    """The smallest power of two that is at least ``least``, and at least 8: the size of a hash table."""
+    size = 8
+    while size < least:
+        size *= 2
+    return size
+
+
+@inlined
 def mixed(value):
     """Every bit of the input moves every bit of the output (the finalizer of SplitMix64)."""
     value = (value ^ (value >> np.uint64(30))) * _SECOND
@@ -43,31 +55,26 @@ def mixed(value):
 
 @inlined
 def bytes_hash(text, start, end):
-    """Hash of ``text[start:end]``."""
-    left = end - start
-    value = np.uint64(left) * _FIRST
-    while left >= 8:
-        value = (value ^ load_8_bytes(text, start)) * _SECOND
-        value ^= value >> np.uint64(29)
-        start += 8
-        left -= 8
-    if left > 0:
-        value = (value ^ (load_8_bytes(text, start) & _KEEP[left])) * _SECOND
-    return mixed(value)
-
-
-@inlined
-def word_hash(text, start, end):
-    """Hash of a word: without a loop for the words of up to 16 bytes, which nearly all are."""
+    """Hash of ``text[start:end]``: without a loop for up to 16 bytes, which nearly all words have, else 16 bytes a step."""
     size = end - start
-    if size > 16:
-        return bytes_hash(text, start, end)
-    low = load_8_bytes(text, start) & _KEEP[min(size, 8)]
-    high = load_8_bytes(text, start + 8) & _KEEP[max(size - 8, 0)]
-    value = (low ^ (np.uint64(size) * _SECOND)) * _FIRST
-    value ^= value >> np.uint64(32)
-    value = (value + high) * _SECOND
-    return value ^ (value >> np.uint64(29))
+    if size <= 16:
+        low = load_8_bytes(text, start) & _KEEP[min(size, 8)]
+        high = load_8_bytes(text, start + 8) & _KEEP[max(size - 8, 0)]
+        value = (low ^ (np.uint64(size) * _SECOND)) * _FIRST
+        value ^= value >> np.uint64(32)
+        value = (value + high) * _SECOND
+        return value ^ (value >> np.uint64(29))
+    # Two halves, because the processor multiplies for one while it waits for the other. The last step overlaps the one before.
+    low, high, last = np.uint64(size) * _FIRST, _FIRST, end - 16
+    while start < last:
+        low = (low ^ load_8_bytes(text, start)) * _SECOND
+        high = (high ^ load_8_bytes(text, start + 8)) * _FIRST
+        low ^= low >> np.uint64(29)
+        high ^= high >> np.uint64(32)
+        start += 16
+    low = (low ^ load_8_bytes(text, last)) * _SECOND
+    high = (high ^ load_8_bytes(text, last + 8)) * _FIRST
+    return mixed(low ^ (high >> np.uint64(32)) ^ (high << np.uint64(32)))
 
 
 @inlined

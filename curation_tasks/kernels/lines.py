@@ -16,10 +16,11 @@ from curation_tasks.kernels.bitmaps import (
     code_at,
     first_clear,
     lowest,
+    put_few_positions,
 )
 from curation_tasks.kernels.compilation import inlined
 from curation_tasks.kernels.counts import LONG_LINE, SHORT_LINE, column
-from curation_tasks.kernels.hashing import bytes_hash
+from curation_tasks.kernels.hashing import FREE, bytes_hash, chained, power_of_two
 from curation_tasks.kernels.utf8 import character_before
 
 _ONE = np.uint64(1)
@@ -36,37 +37,69 @@ _DUPLICATE_RUN_LINES, _DUPLICATE_RUN_LINE_CHARACTERS = column("duplicate_run_lin
 _PARAGRAPHS, _PARAGRAPH_CHARACTERS = column("paragraphs"), column("paragraph_characters")
 _DUPLICATE_PARAGRAPHS = column("duplicate_paragraphs")
 _DUPLICATE_PARAGRAPH_CHARACTERS = column("duplicate_paragraph_characters")
-_POLICY_PARAGRAPHS = column("policy_paragraphs")
+_POLICY_PARAGRAPHS, _POLICY_PHRASES = column("policy_paragraphs"), column("policy_phrases")
 
 #: The bullets of NeMo Curator's BulletsFilter.
 BULLETS = "\u2022\u2023\u2043\u204c\u204d\u2219\u25cb\u25cf\u25d8\u25e6\u29be\u29bf"
 _BULLETS = np.array([ord(bullet) for bullet in BULLETS], np.int64)
 _DISC, _DASH, _STAR, _ELLIPSIS = ord("\u2022"), ord("-"), ord("*"), 0x2026
 _READ_MORE = np.frombuffer(b"read more", np.uint8)
+#: The last two bytes of the marks: ``...`` and ``read more..``, ``read more``, U+2026, U+00BB, and either ellipsis in brackets.
+_ENDS_OF_MARKS = ((b".", b"."), (b"rR", b"eE"), (b"\x80", b"\xa6"), (b"\xc2", b"\xbb"), (b".\xa6", b")]"))
+_LAST_BUT_ONE_OF_MARK, _LAST_OF_MARK = (
+    np.array([sum(1 << k for k, pair in enumerate(_ENDS_OF_MARKS) if byte in pair[which]) for byte in range(256)], np.uint8)
+    for which in (0, 1)
+)
+
+
+# Pieces between newlines -----------------------------------------------------------------------------------------------
 
 
 @inlined
-def _is_known(key, hashes, known, table):
-    """Whether a hash is among the first ``known`` of ``hashes``; it is appended when not. ``table``: free places are -1."""
-    mask = table.shape[0] - 1
-    slot = np.int64((key >> np.uint64(20)) & np.uint64(mask))
-    while table[slot] >= 0:
-        if hashes[table[slot]] == key:
+def find_pieces(text, size, bitmaps, piece_ends, piece_hashes):
+    """Finds the pieces between newlines, of which lines and paragraphs are made, and hashes them.
+
+    Args:
+        text: Padded bytes.
+        size: Bytes of the text.
+        bitmaps: Of the text.
+        piece_ends: Is filled with the byte behind each piece: its newline, or the end of the text. Needs ``AT_ONCE`` places more.
+        piece_hashes: Is filled with the hash of each piece.
+
+    Returns:
+        The number of pieces, one more than there are newlines.
+    """
+    pieces = 0
+    for block in range((size + 63) >> 6):
+        pieces = put_few_positions(bitmaps[NEWLINE, block], block << 6, piece_ends, pieces)
+    piece_ends[pieces] = size
+    pieces += 1
+    start = np.int64(0)
+    for piece in range(pieces):
+        end = np.int64(piece_ends[piece])
+        piece_hashes[piece] = bytes_hash(text, start, end)
+        start = end + 1
+    return pieces
+
+
+@inlined
+def _is_known(item, hashes, table):
+    """Whether an item's hash is that of an earlier one. ``table``: of ``_empty_table``; it is entered there when not."""
+    mask = np.uint64(table.shape[0] - 1)
+    slot = (hashes[item] >> np.uint64(20)) & mask
+    while table[slot] != FREE:
+        if hashes[table[slot]] == hashes[item]:
             return True
-        slot = (slot + 1) & mask
-    table[slot] = known
-    hashes[known] = key
+        slot = (slot + _ONE) & mask
+    table[slot] = item
     return False
 
 
 @inlined
 def _empty_table(table, items):
     """The part of a table that serves so many items, emptied."""
-    size = 8
-    while size < 2 * items:
-        size *= 2
-    part = table[:size]
-    part[:] = -1
+    part = table[: power_of_two(2 * items)]
+    part[:] = FREE
     return part
 
 
@@ -77,17 +110,19 @@ def _empty_table(table, items):
 def _bullet(text, begin):
     """Which lists of bullets the first character is in: ``(the twelve, • and -, * and -)``, 0 or 1 each."""
     byte = text[begin]
-    if byte == _DASH:
-        return 0, 1, 1
-    if byte == _STAR:
-        return 0, 0, 1
     if byte != 0xE2:  # the first byte of all twelve
-        return 0, 0, 0
+        return 0, np.int64(byte == _DASH), np.int64((byte == _DASH) | (byte == _STAR))
     code = code_at(text, begin)
     for k in range(_BULLETS.shape[0]):
         if _BULLETS[k] == code:
             return 1, np.int64(code == _DISC), 0
     return 0, 0, 0
+
+
+@inlined
+def _may_be_ellipsis(text, end):
+    """Whether the two bytes before ``end`` end one of the ellipsis marks; of most lines they do not, and nothing else is looked at."""
+    return _LAST_OF_MARK[text[end - 1]] & _LAST_BUT_ONE_OF_MARK[text[end - 2]] != 0
 
 
 @inlined
@@ -134,7 +169,7 @@ def _is_endmark(byte):
 
 
 @inlined
-def count_lines(text, size, classes, bitmaps, has_breaks, newlines, hashes, table, counts):
+def count_lines(text, size, classes, bitmaps, has_breaks, pieces, piece_ends, piece_hashes, table, counts):
     """Counts lines in the three senses that are in use.
 
     Args:
@@ -143,33 +178,26 @@ def count_lines(text, size, classes, bitmaps, has_breaks, newlines, hashes, tabl
         classes: Of ``characters.character_classes``.
         bitmaps: Of the text.
         has_breaks: Whether a line may end otherwise than with U+000A.
-        newlines: Number of these.
-        hashes: Scratch, one place for two bytes.
+        pieces: Number of pieces.
+        piece_ends: Of ``find_pieces``.
+        piece_hashes: Of ``find_pieces``.
         table: Scratch, at least four places for two bytes.
         counts: The row of the matrix.
     """
-    table = _empty_table(table, min(newlines + 1, size // 2 + 1))
+    table = _empty_table(table, min(pieces, size // 2 + 1))
     lines = line_characters = short = terminal = endmarks = ellipses = marked = 0
     bullets = dash_bullets = star_bullets = duplicates = duplicate_characters = 0
-    longest = long = pieces = duplicate_pieces = duplicate_piece_characters = known = 0
-    start = start_character = 0
-    block, bits = 0, bitmaps[NEWLINE, 0]
-    while True:
-        while bits == 0 and (block << 6) < size:
-            block += 1
-            bits = bitmaps[NEWLINE, block]
-        end = size
-        if bits != 0:
-            end = (block << 6) + lowest(bits)
-            bits &= bits - _ONE
+    longest = long = filled = duplicate_pieces = duplicate_piece_characters = 0
+    start = start_character = np.int64(0)
+    for piece in range(pieces):
+        end = np.int64(piece_ends[piece])
         end_character = character_at(bitmaps, end)
         length = end_character - start_character
         longest = max(longest, length)
         long += length >= LONG_LINE
         if end > start:
-            pieces += 1
-            repeated = _is_known(bytes_hash(text, start, end), hashes, known, table)
-            known += not repeated
+            filled += 1
+            repeated = _is_known(piece, piece_hashes, table)
             duplicate_pieces += repeated
             duplicate_piece_characters += length * repeated
             begin = first_clear(bitmaps[SPACE], start, end)
@@ -183,14 +211,13 @@ def count_lines(text, size, classes, bitmaps, has_breaks, newlines, hashes, tabl
                 terminal += (classes[code_at(text, last)] & characters.TERMINAL) != 0
                 finish = behind_last_clear(bitmaps[SPACE], begin, end)
                 endmarks += _is_endmark(text[finish - 1])
-                ellipses += _is_ellipsis(text, begin, finish)
-                marked += _is_marked_ellipsis(text, begin, finish)
+                if _may_be_ellipsis(text, finish):
+                    ellipses += _is_ellipsis(text, begin, finish)
+                    marked += _is_marked_ellipsis(text, begin, finish)
                 bullet, dash, star = _bullet(text, begin)
                 bullets += bullet
                 dash_bullets += dash
                 star_bullets += star
-        if end == size:
-            break
         start, start_character = end + 1, end_character + 1
     counts[_LINES], counts[_LINE_CHARACTERS], counts[_SHORT_LINES] = lines, line_characters, short
     counts[_TERMINAL_LINES], counts[_ENDMARK_LINES] = terminal, endmarks
@@ -201,13 +228,13 @@ def count_lines(text, size, classes, bitmaps, has_breaks, newlines, hashes, tabl
     # The newlines at either end cut off an empty piece each; a text of newlines alone, two. All empty pieces are equal.
     empty_first = np.int64(size == 0 or text[0] == 10)
     empty_last = np.int64(size > 0 and text[size - 1] == 10)
-    counts[_RUN_LINES] = pieces + empty_first + empty_last
+    counts[_RUN_LINES] = filled + empty_first + empty_last
     counts[_DUPLICATE_RUN_LINES] = duplicate_pieces + (empty_first & empty_last)
     counts[_DUPLICATE_RUN_LINE_CHARACTERS] = duplicate_piece_characters
     if has_breaks:
         _count_split_lines(text, size, bitmaps, counts)
     else:
-        counts[_SPLIT_LINES] = newlines + (1 if size > 0 and not empty_last else 0)
+        counts[_SPLIT_LINES] = pieces - (1 if size == 0 or empty_last else 0)
         counts[_SPLIT_BULLET_LINES], counts[_SPLIT_DASH_LINES], counts[_SPLIT_STAR_LINES] = bullets, dash_bullets, star_bullets
         counts[_SPLIT_ELLIPSIS_LINES] = ellipses
 
@@ -244,52 +271,51 @@ def _count_split_lines(text, size, bitmaps, counts):
 
 
 @inlined
-def count_paragraphs(text, size, bitmaps, newlines, hashes, table, counts):
+def count_paragraphs(text, size, bitmaps, pieces, piece_ends, piece_hashes, hashes, table, counts):
     """Counts the pieces between two or more newlines, white space at the ends of the text aside.
+
+    A paragraph is a run of pieces that are not empty, so its hash is chained from theirs; the first and the last piece of the
+    text may have white space that does not belong to the paragraph.
 
     Args:
         text: Padded bytes.
         size: Bytes of the text.
         bitmaps: Of the text, ``HIT`` included.
-        newlines: Number of U+000A.
+        pieces: Number of pieces.
+        piece_ends: Of ``find_pieces``.
+        piece_hashes: Of ``find_pieces``.
         hashes: Scratch, one place for two bytes.
         table: Scratch, at least four places for two bytes.
-        counts: The row of the matrix.
+        counts: The row of the matrix, with the phrases counted already.
     """
-    start = first_clear(bitmaps[SPACE], 0, size)
-    finish = behind_last_clear(bitmaps[SPACE], start, size)
-    table = _empty_table(table, min(newlines // 2 + 1, size // 2 + 1))
-    paragraphs = all_characters = duplicates = duplicate_characters = with_hit = known = 0
-    block, bits = start >> 6, bitmaps[NEWLINE, start >> 6] & (~np.uint64(0) << np.uint64(start & 63))
-    while True:
-        # The next two newlines in a row.
-        end = finish
-        while True:
-            while bits == 0 and (block << 6) < finish:
-                block += 1
-                bits = bitmaps[NEWLINE, block]
-            if bits == 0:
-                break
-            at = (block << 6) + lowest(bits)
-            if at >= finish:
-                break
-            bits &= bits - _ONE
-            if at >= start and text[at + 1] == 10:
-                end = at
-                break
-        length = character_at(bitmaps, end) - character_at(bitmaps, start)
-        paragraphs += 1
-        all_characters += length
-        repeated = _is_known(bytes_hash(text, start, end), hashes, known, table)
-        known += not repeated
-        duplicates += repeated
-        duplicate_characters += length * repeated
-        with_hit += any_set(bitmaps[HIT], start, end)
-        if end == finish:
-            break
-        start = end
-        while text[start] == 10:
-            start += 1
-    counts[_PARAGRAPHS], counts[_PARAGRAPH_CHARACTERS] = paragraphs, all_characters
+    text_begin = first_clear(bitmaps[SPACE], 0, size)
+    text_end = behind_last_clear(bitmaps[SPACE], text_begin, size)
+    table = _empty_table(table, min(pieces // 2 + 1, size // 2 + 1))
+    paragraphs = all_characters = duplicates = duplicate_characters = with_hit = 0
+    has_hits = counts[_POLICY_PHRASES] > 0
+    is_inside, key = False, np.uint64(0)
+    start = begin = np.int64(0)
+    for piece in range(pieces):
+        end = np.int64(piece_ends[piece])
+        left, right = max(start, text_begin), min(end, text_end)
+        if left < right:
+            if not is_inside:
+                is_inside, begin, key = True, left, np.uint64(0)
+            is_cut = right - left < end - start
+            key = chained(key, bytes_hash(text, left, right) if is_cut else piece_hashes[piece])
+            if right == text_end or piece_ends[piece + 1] == end + 1:
+                is_inside = False
+                length = character_at(bitmaps, right) - character_at(bitmaps, begin)
+                hashes[paragraphs] = key
+                repeated = _is_known(paragraphs, hashes, table)
+                paragraphs += 1
+                all_characters += length
+                duplicates += repeated
+                duplicate_characters += length * repeated
+                if has_hits:
+                    with_hit += any_set(bitmaps[HIT], begin, right)
+        start = end + 1
+    # A text without a paragraph is an empty one.
+    counts[_PARAGRAPHS], counts[_PARAGRAPH_CHARACTERS] = max(paragraphs, 1), all_characters
     counts[_DUPLICATE_PARAGRAPHS], counts[_DUPLICATE_PARAGRAPH_CHARACTERS] = duplicates, duplicate_characters
     counts[_POLICY_PARAGRAPHS] = with_hit

@@ -2,7 +2,7 @@
 
 Each text is copied into a padded buffer, so that nothing below needs to look for the end of the Arrow buffer, and mapped
 to bitmaps (``bitmaps``). The groups of counts are taken from those, one after the other, while the text is in the cache.
-Memory: ten times the longest text where words are of ordinary length; 35 times at most, when every word is one letter.
+Memory: eleven times the longest text where words are of ordinary length; 45 times at most, when every word is a line of one letter.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.kernels.bitmaps import (
+    AT_ONCE,
     CONTINUATIONS_BEFORE,
     DOT,
     LETTER,
@@ -22,6 +23,7 @@ from curation_tasks.kernels.bitmaps import (
     between,
     bitmaps_for,
     code_at,
+    copy_bytes,
     equal_with_bits,
     lowest,
     map_ascii,
@@ -34,7 +36,7 @@ from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS, column
 from curation_tasks.kernels.ending import ends_complete
 from curation_tasks.kernels.grams import count_grams
 from curation_tasks.kernels.known_phrases import count_phrases, count_urls
-from curation_tasks.kernels.lines import count_lines, count_paragraphs
+from curation_tasks.kernels.lines import count_lines, count_paragraphs, find_pieces
 from curation_tasks.kernels.sentence_breaks import count_sentences, sentence_break_table
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.kernels.word_breaks import find_unicode_words, no_unicode_tables, unicode_tables
@@ -175,7 +177,7 @@ def _count_wide_marks(text, size, counts):
 
 
 @kernel(
-    f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], int64[::1], "
+    f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], uint64[::1], "
     f"{BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], int64[:, ::1])"
 )
 def _count(
@@ -192,24 +194,28 @@ def _count(
     places = 8
     while places < 4 * most_words:
         places *= 2
-    starts, ends = np.empty(most_words, np.int32), np.empty(most_words, np.int32)
-    hashes, gram_hashes = np.empty(most_words, np.uint64), np.empty(most_words, np.uint64)
-    positions, first, frequencies = (np.empty(most_words, np.int32), np.empty(most_words, np.int32), np.empty(most_words, np.int32))
-    letters_before = np.empty(most_words + 1, np.int32)
-    table = np.empty(places, np.int32)
-    bits = np.empty(most_words + 16, np.uint64)
-    seen = np.full(numbers.max() + 2, -1, np.int64)
+    starts, ends = np.empty(most_words + AT_ONCE, np.uint32), np.empty(most_words + AT_ONCE, np.uint32)
+    piece_ends, piece_hashes = np.empty(longest + 1 + AT_ONCE, np.uint32), np.empty(longest + 1, np.uint64)
+    hashes = np.empty(most_words, np.uint64)
+    positions, gram_groups, following, others = (
+        np.empty(most_words, np.uint32),
+        np.empty(most_words, np.uint32),
+        np.empty(most_words, np.uint32),
+        np.empty(most_words, np.uint32),
+    )
+    letters_before, frequencies = np.empty(most_words + 1, np.int32), np.empty(most_words, np.int32)
+    table = np.empty(places, np.uint32)
+    seen = np.full(numbers.max() + np.uint64(1), -1, np.int64)
 
     for row in range(offsets.shape[0] - 1):
         begin, size = offsets[row], offsets[row + 1] - offsets[row]
-        text[:size] = data[begin : begin + size]
+        copy_bytes(data, begin, text, size)
         text[size : size + PADDING] = 0
         counts = matrix[row]
         has_others, has_breaks = map_ascii(text, size, bitmaps)
         if has_others:
             has_breaks |= map_others(text, size, classes, bitmaps)
         _count_characters(text, size, has_others, bitmaps, counts)
-        newlines = counts[_NEWLINES]
         if groups & _ENDING_GROUP:
             counts[_COMPLETE_ENDING] = ends_complete(text, 0, size)
         if groups & _SENTENCES_GROUP:
@@ -218,10 +224,12 @@ def _count(
             count_phrases(text, size, bitmaps, counts)
         if groups & _URLS_GROUP:
             count_urls(text, size, counts)
-        if groups & _LINES_GROUP:
-            count_lines(text, size, classes, bitmaps, has_breaks, newlines, hashes, table, counts)
-        if groups & (_PARAGRAPHS_GROUP | _PHRASES_GROUP):
-            count_paragraphs(text, size, bitmaps, newlines, hashes, table, counts)
+        if groups & (_LINES_GROUP | _PARAGRAPHS_GROUP | _PHRASES_GROUP):
+            pieces = find_pieces(text, size, bitmaps, piece_ends, piece_hashes)
+            if groups & _LINES_GROUP:
+                count_lines(text, size, classes, bitmaps, has_breaks, pieces, piece_ends, piece_hashes, table, counts)
+            if groups & (_PARAGRAPHS_GROUP | _PHRASES_GROUP):
+                count_paragraphs(text, size, bitmaps, pieces, piece_ends, piece_hashes, hashes, table, counts)
         if groups & (_WORDS_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP):
             found = 0
             if word_mode == UNICODE:
@@ -229,7 +237,7 @@ def _count(
             words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
             count_listed(hashes, words, keys, numbers, seen, row, counts)
             if groups & _VOCABULARY_GROUP:
-                count_vocabulary(hashes, words, first, frequencies, table, counts)
+                count_vocabulary(hashes, words, positions, frequencies, table, counts)
             if groups & _GRAMS_GROUP:
                 count_grams(
                     words,
@@ -240,10 +248,10 @@ def _count(
                     letters_before,
                     hashes,
                     positions,
-                    gram_hashes,
-                    first,
+                    gram_groups,
+                    following,
                     frequencies,
+                    others,
                     table,
-                    bits,
                     counts,
                 )

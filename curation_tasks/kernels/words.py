@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -19,12 +19,12 @@ from curation_tasks.kernels.bitmaps import (
     character_at,
     decoded,
     is_set,
-    lowest,
     ones,
+    put_positions,
 )
 from curation_tasks.kernels.compilation import inlined, kernel
 from curation_tasks.kernels.counts import column
-from curation_tasks.kernels.hashing import word_hash
+from curation_tasks.kernels.hashing import FREE, bytes_hash, power_of_two
 
 #: How a text is cut into words.
 WHITESPACE, WORDPUNCT, UNICODE = 0, 1, 2
@@ -48,7 +48,7 @@ _UNIQUE_WORDS, _WORD_ENTROPY = column("unique_words"), column("word_entropy")
 
 @kernel("uint64(uint8[::1], int64)")
 def _hash_of(text, size):
-    return word_hash(text, 0, size)
+    return bytes_hash(text, 0, size)
 
 
 def word_table(stop_words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -58,43 +58,68 @@ def word_table(stop_words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         stop_words: As they are written in texts.
 
     Returns:
-        ``(keys, numbers)``, shape (size,) each, size a power of two: the hash of a word, 0 where the place is free, and its
-        number; that of a symbol word is -1.
+        ``(keys, numbers)``, uint64, shape (size,) each, size a power of two: the hash of a word, 0 where the place is free, and its
+        number in the list; symbol words have the number behind the last, free places the one behind that.
     """
-    listed = {word: -1 for word in SYMBOL_WORDS} | {word: number for number, word in enumerate(dict.fromkeys(stop_words))}
-    size = 64
-    while size < 8 * len(listed):
-        size *= 2
-    keys, numbers = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    for word, number in listed.items():
+    listed = dict.fromkeys(word for word in stop_words if word)
+    numbers_of = {word: len(listed) for word in SYMBOL_WORDS} | {word: number for number, word in enumerate(listed)}
+    hashes = {}
+    for word, number in numbers_of.items():
         encoded = word.encode()
-        key = _hash_of(np.frombuffer(encoded + bytes(PADDING), np.uint8).copy(), len(encoded))
-        slot = int(key) & (size - 1)
-        while keys[slot]:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], numbers[slot] = key, number
-    return keys, numbers
+        hashes[_hash_of(np.frombuffer(encoded + bytes(PADDING), np.uint8).copy(), len(encoded))] = number
+    size = 64
+    while size < 4 * len(hashes):
+        size *= 2
+    while (keys := _cuckoo_table(hashes, size)) is None:
+        size *= 2
+    return keys, np.array([hashes.get(key, len(listed) + 1) for key in keys.tolist()], np.uint64)
+
+
+def _cuckoo_table(hashes: Iterable[int], size: int) -> np.ndarray | None:
+    """A table in which each hash has one of two places, so that a look-up is two comparisons and no loop; None when it is too small.
+
+    A hash that comes to a taken place takes it, and the one that was there goes to its other place (R. Pagh, F. F. Rodler,
+    "Cuckoo hashing", 2004).
+    """
+    keys = np.zeros(size, np.uint64)
+    for key in hashes:
+        place = key & (size - 1)
+        for _ in range(100):
+            keys[place], key = key, int(keys[place])
+            if key == 0:
+                break
+            first, second = key & (size - 1), key >> 32 & (size - 1)
+            place = second if place == first else first
+        else:
+            return None
+    return keys
 
 
 @inlined
 def count_listed(hashes, words, keys, numbers, seen, row, counts):
-    """Counts the words of a list. ``seen[n]`` holds the last row in which word n occurred: it needs no clearing."""
-    mask = keys.shape[0] - 1
+    """Counts the words of a list, without a branch.
+
+    Args:
+        hashes: Of the words.
+        words: How many.
+        keys: Of ``word_table``.
+        numbers: Of ``word_table``.
+        seen: The last row in which the word of each number occurred, so that nothing needs clearing.
+        row: The number of the row.
+        counts: The row of the matrix.
+    """
+    mask = np.uint64(keys.shape[0] - 1)
+    symbol, nothing = np.uint64(seen.shape[0] - 2), np.uint64(seen.shape[0] - 1)
     symbols = stop_words = distinct = 0
     for word in range(words):
-        slot = np.int64(hashes[word]) & mask
-        while keys[slot] != _NONE:
-            if keys[slot] == hashes[word]:
-                number = numbers[slot]
-                if number < 0:
-                    symbols += 1
-                else:
-                    stop_words += 1
-                    if seen[number] != row:
-                        seen[number] = row
-                        distinct += 1
-                break
-            slot = (slot + 1) & mask
+        key = hashes[word]
+        first, second = key & mask, (key >> np.uint64(32)) & mask
+        place = first if keys[first] == key else second
+        number = numbers[place] if keys[place] == key else nothing
+        stop_words += number < symbol
+        symbols += number == symbol
+        distinct += (number < symbol) & (seen[number] != row)
+        seen[number] = row
     counts[_SYMBOL_WORDS], counts[_STOP_WORDS], counts[_DISTINCT_STOP_WORDS] = symbols, stop_words, distinct
 
 
@@ -143,20 +168,12 @@ def _words_between_spaces(size, bitmaps, starts, ends, counts):
         letter_words += ones(with_letter & stops)
         plain_words += ones(plain & stops)
         capital_words += ones(with_upper & ~with_lower & stops)
-        base = block << 6
-        while begins:
-            starts[words] = base + lowest(begins)
-            words += 1
-            begins &= begins - _ONE
         others = stops & ~plain
-        earlier, all_stops = finished, stops
-        while stops:
-            ends[finished] = base + lowest(stops)
-            finished += 1
-            stops &= stops - _ONE
+        words = put_positions(begins, block << 6, starts, words)
+        earlier, finished = finished, put_positions(stops, block << 6, ends, finished)
         while others:
             bit = others & (~others + _ONE)
-            word = earlier + ones(all_stops & (bit - _ONE))
+            word = earlier + ones(stops & (bit - _ONE))
             other_characters += character_at(bitmaps, np.int64(ends[word])) - character_at(bitmaps, np.int64(starts[word]))
             others ^= bit
     counts[_LETTER_WORDS], counts[_PLAIN_WORDS], counts[_CAPITAL_WORDS] = letter_words, plain_words, capital_words
@@ -257,7 +274,7 @@ def count_words(text, size, mode, unicode_words, classes, bitmaps, starts, ends,
     total = longest = 0
     for word in range(words):
         start, end = np.int64(starts[word]), np.int64(ends[word])
-        hashes[word] = word_hash(text, start, end)
+        hashes[word] = bytes_hash(text, start, end)
         length = end - start if ascii_only else character_at(bitmaps, end) - character_at(bitmaps, start)
         letters_before[word] = total
         total += length
@@ -273,16 +290,15 @@ def count_vocabulary(hashes, words, first, frequencies, table, counts):
     """Counts the different words and the entropy of their frequencies, from their hashes."""
     if words == 0:
         return
-    size = 8
-    while size < 2 * words:
-        size *= 2
-    table[:size] = -1
+    size = power_of_two(2 * words)
+    mask = np.uint64(size - 1)
+    table[:size] = FREE
     unique = 0
     for word in range(words):
-        slot = np.int64((hashes[word] >> np.uint64(20)) & np.uint64(size - 1))
-        while table[slot] >= 0 and hashes[first[table[slot]]] != hashes[word]:
-            slot = (slot + 1) & (size - 1)
-        if table[slot] < 0:
+        slot = (hashes[word] >> np.uint64(20)) & mask
+        while table[slot] != FREE and hashes[first[table[slot]]] != hashes[word]:
+            slot = (slot + _ONE) & mask
+        if table[slot] == FREE:
             table[slot], first[unique], frequencies[unique] = unique, word, 0
             unique += 1
         frequencies[table[slot]] += 1

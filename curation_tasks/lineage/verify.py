@@ -19,6 +19,7 @@ from typing import Any
 import xxhash
 
 from curation_tasks.errors import CurationError, InputError, TransientError
+from curation_tasks.index import Index, hash_file, read_index
 from curation_tasks.manifest import FORMAT, Manifest, digest_of, key_of, read_list, values_hash
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import CanonicalHash, read_shard, text_bytes_of
@@ -152,6 +153,7 @@ def _checks(manifest: Manifest, tree: Sequence[Manifest]) -> list[_Check]:
         checks.append(lambda row=row: _shard(manifest, row, always_parquet=True))
     for uri, rows in _by_uri(lists.get("source_files", [])).items():
         checks.append(lambda uri=uri, rows=rows: _source_file(manifest, uri, rows))
+    checks += _index_checks(manifest, lists.get("earlier", []))
     if manifest.kind == "resolve":
         checks.append(lambda: _resolved_units(manifest, lists))
         for name, frozen in manifest.content.get("files", {}).items():
@@ -310,6 +312,66 @@ def _hash_values(uri: str) -> tuple[int, int | None, str]:
         if "text" in batch.schema.names:
             text_bytes = (text_bytes or 0) + text_bytes_of(batch.column("text"))
     return rows, text_bytes, values.hexdigest()
+
+
+def _index_checks(manifest: Manifest, earlier: Sequence[Mapping[str, Any]]) -> list[_Check]:
+    """The index that a reduction left, and those of earlier snapshots that it was compared with."""
+    checks: list[_Check] = [lambda row=row: _earlier_index(manifest, row) for row in earlier if row["path"]]
+    if not manifest.index:
+        return checks
+    try:
+        index = read_index(manifest.index)
+    except (InputError, ValueError, KeyError, TypeError) as error:
+        what = error.what if isinstance(error, InputError) else f"it is not an index ({type(error).__name__})"
+        finding = _error(manifest, manifest.index, f"the index cannot be read: {what}")
+        return [*checks, lambda: iter([finding])]
+    recorded, found = manifest.content["index"]["digest"], index.written_digest
+    if found != recorded:
+        finding = _error(manifest, index.uri, "the index is not the one that was committed", f"digest {recorded}", f"digest {found}")
+        checks.append(lambda: iter([finding]))
+    return checks + [lambda file=file: _index_file(manifest, index, file) for file in index.files]
+
+
+def _index_file(manifest: Manifest, index: Index, file: Mapping[str, Any]) -> Iterator[Finding]:
+    """A file of an index. Its values are promised, not its bytes, which another Parquet library may write otherwise."""
+    uri = f"{index.uri}/{file['path']}"
+    expected = f"{file['rows']:,} rows, hash {file['hash']}"
+    try:
+        size, (rows, values) = _size(uri), hash_file(uri)
+    except InputError as error:
+        yield _error(manifest, uri, f"a file of the index is missing or damaged: {error.what}", expected)
+        return
+    if rows != file["rows"] or (rows and values != file["hash"]):
+        yield _error(manifest, uri, "a file of the index holds other values", expected, f"{rows:,} rows, hash {values}")
+    elif size != file["bytes"]:
+        what = "the values of a file of the index are the same, the bytes are not"
+        yield Finding(WARNING, manifest.stage, uri, what, f"{file['bytes']:,} bytes", f"{size:,} bytes")
+
+
+def _earlier_index(manifest: Manifest, row: Mapping[str, Any]) -> Iterator[Finding]:
+    """An index that a reduction was compared with: what it says of itself, and that its files are there.
+
+    Their values are checked with the snapshot that wrote them. Erasures since are no damage: `curate status` tells what follows.
+    """
+    uri = f"{manifest.root}/{row['path']}"
+    try:
+        index = read_index(uri)
+        if index.content_digest != row["content"]:
+            what = f"the index of {row['snapshot']!r} is not the one with which this was compared"
+            yield _error(manifest, uri, what, f"digest {row['content']}", f"digest {index.content_digest}")
+        for file in index.files:
+            uri = f"{index.uri}/{file['path']}"
+            if (size := _size(uri)) != file["bytes"]:
+                what = f"a file of the index of {row['snapshot']!r} has another size"
+                yield _error(manifest, uri, what, f"{file['bytes']:,} bytes", f"{size:,} bytes")
+    except InputError as error:
+        what = f"the index of {row['snapshot']!r}, with which this was compared, is not there any more: {error.what}"
+        yield Finding(WARNING, manifest.stage, uri, what, f"digest {row['digest']}")
+
+
+def _size(uri: str) -> int:
+    with filesystem.storage_errors(uri), filesystem.open_input(uri) as file:
+        return file.seek(0, 2)
 
 
 def _by_uri(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

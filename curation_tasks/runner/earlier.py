@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from curation_tasks.context import EarlierIndex
-from curation_tasks.dedup.index import read_index
 from curation_tasks.errors import ConfigError, InputError, did_you_mean
+from curation_tasks.index import read_index
 from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.manifest import digest_of, write_list
 from curation_tasks.plan import Plan

@@ -8,14 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation_tasks.dedup.index import erase
+from curation_tasks.dedup.compaction import compact
 from curation_tasks.errors import ConfigError, InputError
+from curation_tasks.index import erase
 from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.runner.freshness import freshness, indexed_documents, states
 from curation_tasks.storage import filesystem
 
 
-def erase_from_indexes(root: str, pipeline: str, doc_ids: Sequence[str]) -> list[dict[str, Any]]:
+def erase_from_indexes(root: str, pipeline: str, doc_ids: Sequence[str], *, rewrite: bool = False) -> list[dict[str, Any]]:
     """Takes identities out of all published indexes of a pipeline that list them.
 
     Later snapshots become stale only where a document was removed in favour of one of these; who had nothing to do with them
@@ -25,6 +26,8 @@ def erase_from_indexes(root: str, pipeline: str, doc_ids: Sequence[str]) -> list
         root: The storage root.
         pipeline: Its name.
         doc_ids: Identities, of whatever snapshot.
+        rewrite: Also write the files of the indexes again without the rows of all that was erased so far; else the next
+            housekeeping does it. Until then readers leave them out.
 
     Returns:
         One row for each snapshot with an index: ``snapshot, stage, documents`` (how many of the identities it listed), ``state``
@@ -44,6 +47,8 @@ def erase_from_indexes(root: str, pipeline: str, doc_ids: Sequence[str]) -> list
             listed = [doc_id for names in indexed_documents(uri) for doc_id in names.filter(pc.is_in(names, value_set=wanted)).to_pylist()]
             if listed:
                 erase(uri, listed)
+            if rewrite:
+                compact(uri)
             rows.append({"snapshot": snapshot, "stage": stage, "documents": len(set(listed))})
     if not rows:
         raise ConfigError(

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation_tasks.dedup.index import read_index
 from curation_tasks.dedup.rank import ties
 from curation_tasks.errors import ConfigError
+from curation_tasks.index import read_index
 from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.manifest import Manifest, read_list, read_manifest
 from curation_tasks.runner.earlier import find_indexes
@@ -103,7 +103,7 @@ def _survivors(manifest: Manifest) -> Iterator[np.ndarray]:
 def indexed_documents(uri: str) -> Iterator[pa.ChunkedArray]:
     """The identities that an index lists, without those that were erased."""
     index = read_index(uri)
-    erased = pa.array(index.erased, pa.string())
+    erased = pa.array(index.tombstones, pa.string())
     for file in index.files:
         for table in _tables(f"{uri}/{file['path']}", ["doc_id"]):
             doc_ids = table["doc_id"]

@@ -1,14 +1,19 @@
-"""Deletes what retention no longer keeps: the only code of the project that deletes datasets."""
+"""Deletes what retention no longer keeps: the only code of the project that deletes datasets.
+
+What erasures left in indexes that stay goes too: their rows at once, the files that a compaction superseded after the days
+of retention, for a run that opened the index before still reads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from curation_tasks.dedup.compaction import compact, superseded_files
 from curation_tasks.errors import ConfigError
 from curation_tasks.manifest import MANIFEST_NAME
-from curation_tasks.runner.retention import expired_folders
+from curation_tasks.runner.retention import expired_folders, published_indexes
 from curation_tasks.storage import filesystem
 
 #: Fewer days could take the output of a run that is still going on from under it.
@@ -24,7 +29,7 @@ def keep_house(
     now: datetime | None = None,
     progress: Callable[[int, int, dict[str, Any] | None], None] = lambda done, total, what: None,
 ) -> list[dict[str, Any]]:
-    """Finds expired stage folders, unfinished ones among them, and deletes them if asked to.
+    """Finds expired stage folders, unfinished ones among them, and files that compactions superseded; deletes them if asked to.
 
     A folder's manifest goes first: from then on the stage counts as not done, so that a run which wants it makes it again
     instead of reading half of it. What is deleted twice, or by two at once, is no error.
@@ -38,7 +43,8 @@ def keep_house(
         progress: Told about each folder.
 
     Returns:
-        ``{"folder", "finished", "bytes", "files"}`` of each, sorted by folder.
+        ``{"folder", "finished", "bytes", "files"}`` of each, sorted by folder. An index that stays is listed with what goes
+        of its files.
 
     Raises:
         ConfigError: ``days`` is below 1.
@@ -55,4 +61,19 @@ def keep_house(
             filesystem.delete(manifest)
             filesystem.delete(folder, recursive=True)
         progress(number, len(folders), None)
+    return sorted(rows + _kept_indexes(filesystem.absolute(root), days, pipeline, delete, now), key=lambda row: row["folder"])
+
+
+def _kept_indexes(root: str, days: int, pipeline: str | None, delete: bool, now: datetime | None) -> list[dict[str, Any]]:
+    """What goes of published indexes that stay."""
+    before = (now or datetime.now(UTC)) - timedelta(days=days)
+    rows = []
+    for uri in published_indexes(root, pipeline):
+        if delete:
+            compact(uri)
+        files = superseded_files(uri, before)
+        if files:
+            rows.append({"folder": uri, "finished": True, "bytes": sum(file.bytes for file in files), "files": len(files)})
+        for file in files if delete else ():
+            filesystem.delete(file.uri)
     return rows

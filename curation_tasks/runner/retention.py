@@ -81,6 +81,13 @@ def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
     ]
 
 
+def published_indexes(root: str, pipeline: str | None = None) -> list[str]:
+    """Folders of the indexes that the newest published entries name, sorted."""
+    root = filesystem.absolute(root)
+    entries = [published_entries(published_folder(root, *name))[-1:] for name in _snapshots(root, pipeline)]
+    return sorted({f"{root}/{item['path']}" for [entry] in filter(None, entries) for item in entry.get("indexes", {}).values()})
+
+
 def index_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
     """``{root}/{pipeline}/index/{snapshot}/{key}`` of all keys."""
     base = filesystem.join(root, pipeline, "index", snapshot)

@@ -15,8 +15,8 @@ from curation_tasks.context import EarlierIndex
 from curation_tasks.dedup import key_index
 from curation_tasks.dedup.catalog import ExactParameters
 from curation_tasks.dedup.exact import exact
-from curation_tasks.dedup.index import erase, read_index
 from curation_tasks.errors import ConfigError
+from curation_tasks.index import erase, read_index
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefgh") | st.none(), max_size=8), max_size=3)
 

@@ -11,9 +11,9 @@ from curation_tasks.context import EarlierIndex
 from curation_tasks.dedup import near_duplicates as module
 from curation_tasks.dedup.fuzzy import fuzzy
 from curation_tasks.dedup.fuzzy_parts import FuzzyParameters, SimhashParameters
-from curation_tasks.dedup.index import erase, read_index
 from curation_tasks.dedup.simhash import simhash
 from curation_tasks.errors import ConfigError, InputError
+from curation_tasks.index import erase, read_index
 
 PARAMETERS = FuzzyParameters(width=1)
 

@@ -138,6 +138,25 @@ def test_of_equally_frequent_grams_the_first_in_the_text_counts():
     assert counts["top_2_gram_length"].tolist() == [2 * len("elephants dance"), 2 * len("a b")]
 
 
+def test_of_a_long_list_every_stop_word_is_found_once():
+    listed = [f"w{number}" for number in range(3000)]
+    counts = counted(
+        pa.array([" ".join([*listed, "w3000", "#", "w", *listed[:10]])]), ["stop_words", "distinct_stop_words"], stop_words=["", *listed]
+    )
+    assert counts == [{"stop_words": 3010, "distinct_stop_words": 3000}]
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", " ", "\n", "\n\n", "\n \n", "\u3000", "longer than a single step of the hash"]), max_size=40).map(
+        "".join
+    )
+)
+def test_paragraphs_begin_and_end_without_the_white_space_of_the_text(text):
+    names = [name for name, group in GROUP_OF.items() if group in ("lines", "paragraphs")]
+    expected = plain.lines(text) | plain.paragraphs(text)
+    assert counted(pa.array([text]), names) == [{name: expected[name] for name in names}]
+
+
 def test_repeated_grams_one_behind_the_other_and_covered():
     text = "a b c d e f a b c d e f g a b c d e"
     counts = text_counts(pa.array([text]))

@@ -6,11 +6,14 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+import typer
 
+from curation_tasks.cli.verify import verify as verify_command
 from curation_tasks.clusters import ClusterSettings, open_cluster
-from curation_tasks.dedup.index import erase
 from curation_tasks.errors import ConfigError, InputError, TransientError
+from curation_tasks.index import erase, read_index
 from curation_tasks.lineage.published import published_entries
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
@@ -19,8 +22,9 @@ from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner import lease as leases
 from curation_tasks.runner.erasure import erase_from_indexes
 from curation_tasks.runner.freshness import freshness, indexed_documents, states
+from curation_tasks.runner.housekeeping import keep_house
 from curation_tasks.runner.publish import named_manifest
-from curation_tasks.runner.retention import expired_folders, snapshots
+from curation_tasks.runner.retention import expired_folders, published_indexes, snapshots
 from curation_tasks.spec import load_pipeline
 
 MONTHS = ("2026-01", "2026-02", "2026-03")
@@ -201,6 +205,48 @@ def test_unindexed_documents_stop_removing_others_and_the_command_says_whom_that
     ]
     curate("2026-03")
     assert published_text(root, "2026-03") == ["d", "f"]
+
+
+def test_housekeeping_takes_the_rows_of_unindexed_documents_out_of_the_files(curate, tmp_path):
+    root = str(tmp_path / "data")
+    curate("2026-01")
+    last = curate("2026-02")
+    [uri] = published_indexes(root)[:1]
+    erase_from_indexes(root, "monthly", ["dated:2026-01-0", "dated:2026-01-3"])
+    before = freshness(root, "monthly", "2026-02")
+    assert [row["state"] for row in before] == ["unsupported"]
+    assert keep_house(root, 7) == []  # lists, and does nothing
+    assert read_index(uri).generation == 0
+    assert keep_house(root, 7, delete=True) == []
+    assert read_index(uri).generation == 1
+    assert [name for names in indexed_documents(uri) for name in names.to_pylist()] == ["dated:2026-01-1"]
+    assert freshness(root, "monthly", "2026-02") == before
+    assert verify(read_manifest(last["publish"]["manifest"])) == []
+    late = datetime.now(UTC) + timedelta(days=8)
+    [row] = [row for row in keep_house(root, 7, delete=True, now=late) if row["folder"] == uri]
+    assert row["files"] == 1
+    assert not (Path(uri) / "hashes-00000.parquet").exists()
+    assert verify(read_manifest(last["publish"]["manifest"])) == []
+
+
+def test_verify_names_the_file_of_an_index_that_was_damaged(curate):
+    manifests = [read_manifest(curate(snapshot)["publish"]["manifest"]) for snapshot in MONTHS[:2]]
+    index = read_manifest(curate("2026-01")["exact"]["manifest"]).index
+    path = Path(index) / "hashes-00000.parquet"
+    whole, other = path.read_bytes(), pq.read_table(path).slice(1)
+    pq.write_table(other, path)
+    assert [(f.severity, f.where, f.what) for f in verify(manifests[0])] == [("error", str(path), "a file of the index holds other values")]
+    assert [(f.severity, f.where) for f in verify(manifests[1])] == [("error", str(path))]  # was compared with it
+    with pytest.raises(typer.Exit) as ended:
+        verify_command(manifests[0].uri)
+    assert ended.value.exit_code == 65
+    path.write_bytes(whole[:-30])
+    assert [f.where for f in verify(manifests[0])] == [str(path)]
+    path.write_bytes(whole)
+    assert verify(manifests[0]) == verify(manifests[1]) == []
+    described = Path(index) / "index.json"
+    described.write_text(described.read_text().replace('"documents":3', '"documents":4'), encoding="utf-8")
+    assert "the index is not the one that was committed" in [f.what for f in verify(manifests[0])]
 
 
 def test_an_index_that_changes_after_resolve_stops_the_run(curate, tmp_path, cluster):
