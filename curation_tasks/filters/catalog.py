@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from curation_tasks.errors import did_you_mean
+from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.classifier_parameters import FASTTEXT_QUALITY
 from curation_tasks.filters.extension_parameters import EXTENSION
 from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
@@ -263,6 +263,9 @@ def _libraries(parameters: QualityParameters) -> list[str]:
 
 def _with_rules(parameters: QualityParameters, rules: str) -> QualityParameters:
     """The parameters with another rule set for all documents that have none by their language."""
+    if rules not in shipped_rule_sets() and not Path(rules).suffix and not Path(rules).exists():
+        near = did_you_mean(rules, shipped_rule_sets())
+        raise ConfigError(f"no rule set and no file of rules is called {rules!r}; {near}")
     given = parameters.model_dump(mode="json", exclude={"rules", "rules_file", "extra_rules", "bounds"})
     return QualityParameters.model_validate(given | {"rules" if rules in shipped_rule_sets() else "rules_file": rules})
 
