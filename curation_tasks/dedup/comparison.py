@@ -45,6 +45,8 @@ from curation_tasks.kernels.survivors import (
 ROW_BYTES = 380
 #: What exact comparison holds of a text for each of its shingles: the text, its units, its hashes and their sorted copy.
 SHINGLE_BYTES = 40
+#: More pairs than so many for each document are a crowd: with the texts at hand one costs a fiftieth. Few documents never are.
+EDGES_PER_DOCUMENT, _FEW_EDGES = 32, 100_000
 
 NODES = pa.schema([("node", pa.uint64()), ("tie", pa.uint64()), ("shingles", pa.int64()), ("status", pa.uint8())])
 _PAIR = [("later", pa.int64()), ("earlier", pa.int64()), ("equal", pa.int32()), ("listed", pa.bool_()), ("links", pa.bool_())]
@@ -181,7 +183,7 @@ class Limits:
 
     Attributes:
         bucket: Pairs looked at in one bucket.
-        edges: Pairs that are similar or may be, in one task: beyond, it is crowded.
+        edges: Pairs that are similar or may be, in one task: beyond, it is crowded; or earlier, see ``EDGES_PER_DOCUMENT``.
         comparisons: Pairs compared in one task: beyond, it is crowded.
         follows: Open documents that another must be similar to, to be taken for removed; see ``kernels.survivors``.
         chunk_bytes: Of texts compared at once; not a limit but a measure.
@@ -221,9 +223,10 @@ def compare_cross(item: Mapping[str, Any], work: str, scheme: Scheme, placement:
 
 
 def _compare(rows: Rows, status: np.ndarray, opened: np.ndarray, scheme: Scheme, limits: Limits, *, among: bool) -> Comparison:
+    few = limits.edges if scheme.list_pairs else min(limits.edges, _FEW_EDGES + EDGES_PER_DOCUMENT * len(status))
     return compare(
         rows.sketches, rows.buckets, rows.hot, status, scheme.measure, follows=limits.follows, opened=opened, among=among,
-        list_all=scheme.list_pairs, bucket_limit=limits.bucket, edge_limit=limits.edges, comparison_limit=limits.comparisons,
+        list_all=scheme.list_pairs, bucket_limit=limits.bucket, edge_limit=few, comparison_limit=limits.comparisons,
     )  # fmt: skip
 
 

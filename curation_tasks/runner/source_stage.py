@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from curation_tasks.catalog import load_catalog
+from curation_tasks.context import RunContext
 from curation_tasks.errors import InputError
 from curation_tasks.kernels.identity import document_ids
 from curation_tasks.manifest import read_list, write_list
@@ -82,7 +83,8 @@ class SourceStage(Stage):
         bad = [(index, result["quarantined"]) for index, result in enumerate(results) if "quarantined" in result]
         allowed = self.spec["options"]["max_quarantined_ratio"]
         if len(bad) > allowed * len(results):
-            shown = "\n".join(f"  {self.units[index]['path']}: {error}" for index, error in bad[:5])
+            shown = "\n".join(f"  {self.units[index]['path']}: {error}".replace("\n", "\n    ") for index, error in bad[:5])
+            shown += f"\n  … and {len(bad) - 5:,} more" if len(bad) > 5 else ""
             raise InputError(
                 f"{len(bad)} of {len(results)} units cannot be read:\n{shown}",
                 where=f"stage {self.spec['id']}",
@@ -112,7 +114,7 @@ def read_source(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     limit = item.get("limit")
     with ExitStack() as stack, Ledger(work, item["index"]) as ledger:
         writer: ShardWriter | None = None
-        for batch in _limited(part.load()(unit, parameters, context), limit):
+        for batch in _limited(part.load()(unit, parameters, context), limit, context):
             batch = _identified(batch, unit, work, counts["records"])
             counts["records"] += len(batch)
             kept, rejected = split_rejected(batch)
@@ -138,15 +140,19 @@ def read_source(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
     return unit_result(shards, ledger, counts, context.counters) | {"source_hash": _file_hash(unit)}
 
 
-def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+def _limited(batches: Iterator[pa.RecordBatch], limit: int | None, context: RunContext) -> Iterator[pa.RecordBatch]:
+    """The batches up to the limit; what of the last one lies beyond is counted, and the source told that it is not asked further."""
+    if limit is None:
+        yield from batches
+        return
     for batch in batches:
-        if limit is None:
-            yield batch
-        elif limit > 0:
-            yield batch.slice(0, limit)
-            limit -= min(limit, len(batch))
-        else:
-            return
+        yield batch.slice(0, min(limit, len(batch)))
+        if len(batch) >= limit:
+            context.count("beyond_limit", len(batch) - limit)
+            break
+        limit -= len(batch)
+    if isinstance(batches, Generator):
+        batches.close()  # what it counts at its end is to be counted now
 
 
 def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int) -> pa.RecordBatch:

@@ -1,20 +1,22 @@
 """From an archive to documents, every record accounted for.
 
-A record that could have been a document and is none is a row of the ledger, with its reason and number. What never could (the
-crawler's requests, pictures, answers 404), most of an archive, is only counted, as rows of it would outnumber the documents:
-``skipped.type.request``, ``skipped.status``, ``skipped.content_type``, … and ``unreadable.damaged``, ``unreadable.truncated``.
-So in the manifest of the stage
+A record that could have been a document and is none is a row of the ledger, with its reason and number; so is one that cannot be
+read, with the bytes of the file where it lies. What never could (the crawler's requests, pictures, answers 404), most of an
+archive, is only counted, as rows of it would outnumber the documents: ``skipped.type.request``, ``skipped.status``,
+``skipped.content_type``, … So in the manifest of the stage
 
-    counters["records.in_archives"] = counts["documents"] + counts["rejected"] + all counters skipped.* and unreadable.*
+    counters["records.in_archives"] = counts["documents"] + counts["rejected"] + all counters skipped.* + counters["beyond_limit"]
 
-A run with a limit stops in the middle of a file, and has no such counters for it.
+Of records that could have been documents, ``digests.verified``, ``digests.mismatched``, ``digests.absent``, … say what their own
+digests told (``archive_digests``). ``beyond_limit`` is there in runs with a limit only: such a run may leave a file unfinished
+(``archives.unfinished``), of which the records up to the last batch count.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +28,8 @@ import pyarrow as pa
 from curation_tasks.context import RunContext
 from curation_tasks.parts import SourceUnit
 from curation_tasks.schema import REJECTION_COLUMNS, arrow_type
-from curation_tasks.sources.archives import ArchiveReader, ArchiveRecord
+from curation_tasks.sources.archive_salvage import LostRecord
+from curation_tasks.sources.archives import ArchiveReader, ArchiveRecord, record_of
 from curation_tasks.sources.download import fetch, open_unit
 from curation_tasks.sources.extraction.decoding import claimed_language, decode_page
 from curation_tasks.sources.extraction.messages import RawPage
@@ -51,6 +54,7 @@ class _Row:
     content_type: str | None
     page: RawPage | None
     extracted: ExtractedPage | None
+    threshold: float | None = None
 
 
 def read_archive(unit: SourceUnit, parameters: ArchiveParameters, context: RunContext) -> Iterator[pa.RecordBatch]:
@@ -65,6 +69,9 @@ def read_archive(unit: SourceUnit, parameters: ArchiveParameters, context: RunCo
         undecodable, damaged_body: No text can be had of it.
         empty_text: The engine found nothing.
         repeated_id: Its identity was that of an earlier record of the file.
+        digest_mismatch: Its block has not the digest that it states; parameter ``digests``.
+        damaged_record, truncated_record: Cannot be read. Value and threshold are the first byte of the file in which it lies and
+            the one behind the last; what counts as one says ``archive_salvage``.
 
     Raises:
         InputError: The file is no archive.
@@ -73,18 +80,32 @@ def read_archive(unit: SourceUnit, parameters: ArchiveParameters, context: RunCo
     is_wat = getattr(parameters, "kind", None) == "wat" or unit.path.endswith((".wat", ".wat.gz"))
     wanted = frozenset({"metadata"}) if is_wat else _WANTED
     skipped: Counter[str] = Counter()
+    account: dict[str, int] = {}
     with _opened(unit, parameters) as file, parser_process(parameters) as parser:
-        reader = ArchiveReader(file, unit.uri, wanted, parameters.record_bytes)
+        reader = ArchiveReader(file, unit.uri, wanted, parameters.record_bytes, parameters.digests != "ignore")
         earlier: list[_Row] = []
-        for rows in _gathered(_rows(reader, parameters, skipped)):
+        until_earlier: dict[str, int] = {}
+        try:
+            for rows in _gathered(_rows(reader, parameters, skipped)):
+                # When this batch is the last one that is wanted, the records after it were not read as far as anyone can tell.
+                account = until_earlier | {"archives.unfinished": 1}
+                until_earlier = _account(reader, skipped)
+                yield from _collected(earlier, parser, seen, parameters)
+                parser.submit([row.page for row in rows if row.page is not None])
+                earlier = rows
+            account = _account(reader, skipped)
             yield from _collected(earlier, parser, seen, parameters)
-            parser.submit([row.page for row in rows if row.page is not None])
-            earlier = rows
-        yield from _collected(earlier, parser, seen, parameters)
-    skipped.update({f"type.{kind}": count for kind, count in reader.kinds.items() if kind not in wanted})
-    for group, counts in (("skipped", skipped), ("unreadable", reader.unreadable), ("records", {"in_archives": reader.records})):
-        for name, count in counts.items():
-            context.count(f"{group}.{name}", count)
+        finally:
+            for name, count in account.items():
+                context.count(name, count)
+
+
+def _account(reader: ArchiveReader, skipped: Mapping[str, int]) -> dict[str, int]:
+    """What has become of the records up to here, those in batches apart."""
+    kinds = {f"skipped.type.{kind}": count for kind, count in reader.kinds.items() if kind not in reader.wanted}
+    counted = (("skipped", skipped), ("digests", reader.digests))
+    named = {f"{group}.{name}": count for group, counts in counted for name, count in counts.items()}
+    return {"records.in_archives": reader.records} | kinds | named
 
 
 @contextmanager
@@ -100,12 +121,17 @@ def _opened(unit: SourceUnit, parameters: ArchiveParameters) -> Iterator[IO[byte
 def _rows(reader: ArchiveReader, parameters: ArchiveParameters, skipped: Counter[str]) -> Iterator[_Row]:
     """Records that could be documents; the others are counted in ``skipped``."""
     for record in reader:
+        if isinstance(record, LostRecord):
+            yield _Row(record_of(record), None, None, _rejected(f"{record.reason}_record", record.start), float(record.stop))
+            continue
         reason, content_type = _skip(record, parameters)
         if reason is not None:
             skipped[reason] += 1
             continue
         row = _Row(record, content_type, None, None)
-        if record.body is None:
+        if record.is_changed and parameters.digests == "reject":
+            row.extracted = _rejected("digest_mismatch", None)
+        elif record.body is None:
             row.extracted = _rejected("record_too_large", record.length)
         else:
             _take_body(row, record.body, parameters)
@@ -241,7 +267,7 @@ def _batch(rows: Sequence[_Row], seen: SeenIds, columns: dict[str, str]) -> pa.R
     values |= {
         "reject_reason": reasons,
         "reject_value": [page.value for page in pages],
-        "reject_threshold": [None] * len(rows),
+        "reject_threshold": [row.threshold for row in rows],
         "failed_rules": [[reason] if reason else None for reason in reasons],
     }
     types = {"text": "string", "native_id": "string"} | columns | dict(REJECTION_COLUMNS)

@@ -1,36 +1,39 @@
 """Records of web archives: WARC (so WET and WAT) and ARC, plain, gzip or lz4, whole or damaged.
 
 The form is told by the bytes, not by the name. Where a record cannot be read, reading goes on at the next place where one
-begins, and what was lost is counted. Sources: ISO 28500:2017 (WARC 1.1); "ARC file format", Internet Archive, 1996.
+begins, and each record that was lost is counted with its place. Sources: ISO 28500:2017 (WARC 1.1); "ARC file format", Internet
+Archive, 1996.
 """
 
 from __future__ import annotations
 
+import io
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from curation_tasks.errors import CurationError, InputError
+from curation_tasks.sources.archive_digests import matches
 from curation_tasks.sources.archive_heads import (
-    ARC_HEAD,
-    GZIP,
-    LZ4,
+    PADDING,
     WARC_HEAD,
     WINDOW_BYTES,
-    compressed_head,
-    has_more_than_one_record,
+    ArcFormat,
+    ArchiveFormat,
+    Head,
+    WarcFormat,
+    arc_fields,
     head_of,
+    holds_many_records,
 )
+from curation_tasks.sources.archive_salvage import LONGEST_RECORD_BYTES, LostRecord, Salvage, WholeRecord
 
 _HTTP_HEAD_BYTES = 2**15
 #: A file whose first record is damaged is an archive if one begins within so much.
 _SEARCHED_BYTES = 64 * 2**20
-#: No record is that long: its length is wrong, and passing over it would read for hours.
-_LONGEST_RECORD_BYTES = 64 * 2**30
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class ArchiveRecord:
         body: The answer's body, or the record's block where it is no answer. Null when it is longer than the reader's bound.
         headers: Its own, named as in WARC.
         answer: Status and headers of the archived answer; null where there is none, or it could not be read.
+        is_changed: Its block has not the digest that it states.
     """
 
     kind: str
@@ -67,6 +71,7 @@ class ArchiveRecord:
     body: bytes | None
     headers: Headers
     answer: tuple[int | None, Headers] | None = None
+    is_changed: bool = False
 
     @property
     def record_id(self) -> str | None:
@@ -118,215 +123,247 @@ class ArchiveReader:
         uri: For messages.
         wanted: Kinds that are yielded; others are only counted.
         record_bytes: A longer record is yielded without its body.
-        records: All of them: those of a known kind, and the places where none could be read.
-        kinds: Kind → records whose header could be read, wanted or not.
-        unreadable: Reason → records that are not yielded: ``damaged`` (a place where no record could be made of what is there)
-            and ``truncated`` (shorter than it says).
+        verify: Whether records are checked against the digests that they state.
+        kinds: Kind → records that could be read, wanted or not.
+        unreadable: Reason → records that could not: ``damaged``, ``truncated``. What counts as one says ``archive_salvage``.
+        digests: What ``verify`` found → wanted records: ``verified``, ``mismatched`` (``ArchiveRecord.is_changed``), ``absent``,
+            ``unknown`` (written in no known way), and ``payload_verified``, ``payload_mismatched`` where only the payload has one.
     """
 
     file: IO[bytes]
     uri: str
     wanted: frozenset[str]
     record_bytes: int = 2**26
-    records: int = 0
+    verify: bool = False
     kinds: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
+    digests: Counter[str] = field(default_factory=Counter)
 
-    def __iter__(self) -> Iterator[ArchiveRecord]:
-        """The wanted records, in their order.
+    @property
+    def records(self) -> int:
+        """All of them so far."""
+        return self.kinds.total() + self.unreadable.total()
+
+    def __iter__(self) -> Iterator[ArchiveRecord | LostRecord]:
+        """The wanted records and those that are lost, in their order.
 
         Raises:
             InputError: The file is no archive.
         """
-        start, is_arc = self._look()
-        if start is not None:
-            yield from (self._arc if is_arc else self._warc)(start)
+        begin = self.file.read(WINDOW_BYTES)
+        form = self._form(begin)
+        if form is None:
+            return
+        if isinstance(form, ArcFormat) or self._begins_badly(begin) or holds_many_records(begin, form):
+            yield from self._salvaged(Salvage(self.file, form, self.record_bytes), 0)
+        else:
+            yield from self._trusted(form)
 
     # --- form ----------------------------------------------------------------------------------------------------------
 
-    def _look(self) -> tuple[int | None, bool]:
-        """Where the first record begins (None in an empty file), and whether the file is ARC."""
-        begin = self.file.read(WINDOW_BYTES)
+    def _form(self, begin: bytes) -> ArchiveFormat | None:
+        """What the file is; None when it is empty."""
         head = head_of(begin)
         if not begin or head == b"":
-            return None, False
-        if head is not None and head.lstrip(b"\r\n\x00").startswith(b"WARC/"):
-            return 0, False
-        if head is not None and head.startswith(b"filedesc:"):
-            return 0, True
-        for is_arc in (False, True):
-            found = self._next_head(0, is_arc, _SEARCHED_BYTES)
-            if found is not None:
-                self._count_damage()
-                return found, is_arc
+            return None
+        if head is not None:
+            head = head.lstrip(PADDING)
+            if head.startswith(b"WARC/"):
+                return WarcFormat()
+            if head.startswith(b"filedesc:"):
+                return ArcFormat()
+        for form in (WarcFormat(), ArcFormat()):
+            if Salvage(self.file, form, self.record_bytes).next_head(0, _SEARCHED_BYTES) is not None:
+                return form
         raise InputError("this is no web archive", where=self.uri, expected="WARC, WET, WAT or ARC; plain, gzip or lz4")
 
-    def _next_head(self, start: int, is_arc: bool, most: int | None = None) -> int | None:
-        """The first place from ``start`` on where a record begins; None when none does."""
-        pattern = ARC_HEAD if is_arc else WARC_HEAD
-        self.file.seek(start)
-        window, place = b"", start
-        while most is None or place - start < most:
-            block = self.file.read(WINDOW_BYTES)
-            if not block:
-                return None
-            window += block
-            found = [match.start(1) for match in [pattern.search(window)] if match]
-            found += [at for magic in (GZIP, LZ4) if (at := compressed_head(window, magic, pattern)) is not None]
-            # A head near the window's end is looked at again with what follows it.
-            found = [at for at in found if at < len(window) - 4096 or len(block) < WINDOW_BYTES]
-            if found:
-                return place + min(found)
-            keep = min(len(window), 8192)
-            place += len(window) - keep
-            window = window[-keep:]
-        return None
+    def _begins_badly(self, begin: bytes) -> bool:
+        head = head_of(begin)
+        return head is None or WARC_HEAD.match(head.lstrip(PADDING)) is None
 
-    # --- WARC ----------------------------------------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------------------------------
 
-    def _warc(self, start: int) -> Iterator[ArchiveRecord]:
+    def _trusted(self, form: ArchiveFormat) -> Iterator[ArchiveRecord | LostRecord]:
+        """The records by fastwarc, each when the next one has begun well; the last one, and all from damage on, by salvage."""
         from fastwarc.warc import ArchiveIterator
 
-        found_again = True  # the place where reading begins was counted, if anything was lost there
-        while True:
-            self.file.seek(start)
-            last, whole, read = start - 1, False, 0
-            try:
-                for record in ArchiveIterator(self.file, parse_http=False, fsspec_args=False):  # type: ignore[arg-type]
-                    last, whole = record.stream_pos, False
-                    made = self._record(record)
-                    read += 1
-                    whole = True
-                    if made is not None:
-                        yield made
-                self._count_lost_tail(last)
-                return
-            except (CurationError, MemoryError, GeneratorExit):
+        self.file.seek(0)
+        held: _Read | None = None
+        given = place = 0
+        try:
+            for record in ArchiveIterator(self.file, parse_http=False, fsspec_args=False):  # type: ignore[arg-type]
+                read = self._read(record)
+                if held is not None:
+                    given += 1
+                    self._count(held)
+                    if held.record is not None:
+                        yield held.record
+                held, place = read, record.stream_pos
+        except (CurationError, MemoryError, GeneratorExit):
+            raise
+        except BaseException as error:
+            if not _is_damage(error):
                 raise
-            except BaseException as error:
-                if not _is_damage(error):
-                    raise
-            if last >= start and not whole:
-                self.unreadable["damaged"] += 1  # the record whose block could not be read; it is counted as a record already
-            elif read or not found_again:
-                self._count_damage()  # the one after it
-            found_again = read > 0 and whole
-            following = self._next_head(last + 1 if last >= start else start + 1, is_arc=False)
-            if following is None:
-                return
-            start = following
+        salvage = Salvage(self.file, form, self.record_bytes)
+        if held is not None and not self._is_at(salvage, place, held.headers):
+            place = 0  # it lies in a member with others, and where that begins is not known
+        skipped = 0 if place or not held else given
+        yield from self._salvaged(salvage, place if held is not None else 0, skipped)
 
-    def _record(self, record: Any) -> ArchiveRecord | None:
-        """A record with its body, counted; None when it is not wanted or cannot be read."""
+    def _read(self, record: Any) -> _Read:
+        """A record as fastwarc has it.
+
+        Raises:
+            OSError: It is not what it says, and has to be looked at closely.
+        """
         kind, length = str(record.record_type), record.content_length
-        if length == 0 and record.headers.get("Content-Length") is None:
-            self._count_damage()
-            return None
-        self.records += 1
-        self.kinds[kind] += 1
-        if length > _LONGEST_RECORD_BYTES:
-            raise OSError(f"a record of {length:,} bytes")
+        headers = record.headers
+        if (length == 0 and (headers.get("Content-Length") or "").strip() != "0") or length > LONGEST_RECORD_BYTES:
+            raise OSError("a length that is none")
         if kind not in self.wanted:
-            return None
+            return _Read(kind, headers, None)
         if length > self.record_bytes:
-            return ArchiveRecord(kind, length, None, record.headers)
+            return _Read(kind, headers, ArchiveRecord(kind, length, None, headers))
+        outcome = None
+        if self.verify:
+            record, outcome = _checked(record, headers.get("WARC-Block-Digest"))
         answer = _answer(record) if kind == "response" and record.is_http else None
         rest = record.content_length
         body = record.reader.read()
         if len(body) < rest:
-            self.unreadable["truncated"] += 1
-            return None
-        return ArchiveRecord(kind, length, body, record.headers, answer)
+            raise OSError("a record that is shorter than it says")
+        if outcome == "absent":
+            outcome = _payload_outcome(headers, body)
+        return _Read(kind, headers, ArchiveRecord(kind, length, body, headers, answer, outcome == "mismatched"), outcome)
 
-    def _count_lost_tail(self, last: int) -> None:
-        """Counts a record that is cut within its header at the end of the file: the iterator does not tell of it."""
-        if last < 0:
-            return
-        self.file.seek(last)
-        if has_more_than_one_record(self.file):
-            self.records += 1
-            self.unreadable["truncated"] += 1
+    def _is_at(self, salvage: Salvage, place: int, headers: Any) -> bool:
+        """Whether it is the record with these headers that begins at this place."""
+        for item in salvage.records(place):
+            return item.head is not None and list(_headers_of(item.head) or ()) == list(headers)
+        return False
 
-    def _count_damage(self) -> None:
-        self.records += 1
-        self.unreadable["damaged"] += 1
-
-    # --- ARC -----------------------------------------------------------------------------------------------------------
-
-    def _arc(self, start: int) -> Iterator[ArchiveRecord]:
-        from warcio.archiveiterator import ArchiveIterator
-        from warcio.exceptions import ArchiveLoadFailed
-
-        class Quiet(ArchiveIterator):
-            INC_RECORD = ""  # its warning on standard error quotes the file
-
-        is_one_member, read = False, 0
-        while True:
-            self.file.seek(start)
-            records = Quiet(_Unzipped(self.file) if is_one_member else self.file)
-            records.known_format = "arc" if start else None
-            last, passed = start - 1, read if is_one_member else 0
-            try:
-                for record in records:
-                    last = records.offset
-                    if passed:
-                        passed -= 1
-                        continue
-                    read += 1
-                    made = self._arc_record(record)
-                    if made is not None:
-                        yield made
-                return
-            except (ArchiveLoadFailed, EOFError, ValueError, zlib.error) as error:
-                if "non-chunked gzip" in str(error) and not is_one_member and start == 0 and read == 1:
-                    is_one_member = True  # the first record was read, the others lie in the same member
+    def _salvaged(self, salvage: Salvage, place: int, skipped: int = 0) -> Iterator[ArchiveRecord | LostRecord]:
+        for item in salvage.records(place):
+            if isinstance(item, LostRecord):
+                self.unreadable[item.reason] += 1
+                yield item
+            elif skipped:
+                skipped -= 1
+            else:
+                try:
+                    read = self._read_arc(item) if isinstance(salvage.form, ArcFormat) else self._read_warc(item)
+                except (CurationError, MemoryError, GeneratorExit):
+                    raise
+                except BaseException as error:
+                    if not _is_damage(error):
+                        raise
+                    self.unreadable["damaged"] += 1
+                    yield LostRecord("damaged", item.start, item.stop)
                     continue
-                self._count_damage()
-            following = self._next_head(max(last, start) + 1, is_arc=True)
-            if following is None:
-                return
-            start, is_one_member = following, False
+                self._count(read)
+                if read.record is not None:
+                    yield read.record
 
-    def _arc_record(self, record: Any) -> ArchiveRecord | None:
-        url = record.rec_headers.get_header("uri") or ""
-        stamp = record.rec_headers.get_header("archive-date") or ""
-        if not _SCHEME.match(url) or not stamp[:8].isdecimal():
-            raise ValueError("a line that is no record's header")
-        kind = "warcinfo" if record.rec_type == "arc_header" else record.rec_type
-        self.records += 1
-        self.kinds[kind] += 1
-        if kind not in self.wanted:
-            return None
-        length = record.length if record.length and record.length > 0 else 0
-        body = record.raw_stream.read(length) if length <= self.record_bytes else None
+    def _count(self, read: _Read) -> None:
+        self.kinds[read.kind] += 1
+        if read.digest is not None:
+            self.digests[read.digest] += 1
+
+    def _read_warc(self, item: WholeRecord) -> _Read:
+        record = _parsed(item.head, item.block or b"")
+        if item.block is not None:
+            return self._read(record)
+        kind, headers = str(record.record_type), record.headers
+        return _Read(kind, headers, ArchiveRecord(kind, item.head.length or 0, None, headers) if kind in self.wanted else None)
+
+    def _read_arc(self, item: WholeRecord) -> _Read:
+        url, stamp, content_type = arc_fields(item.head.data)
+        kind = "warcinfo" if url.startswith("filedesc:") else "response"
         date = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:14]}Z" if len(stamp) >= 14 else None
-        headers = {"WARC-Target-URI": url, "WARC-Date": date, "Content-Type": record.rec_headers.get_header("content-type")}
-        answer = None
-        if record.http_headers is not None:
-            status = record.http_headers.get_statuscode()
-            named = {name: record.http_headers.get_header(name) for name in ("Content-Type", "Transfer-Encoding", "Content-Encoding")}
-            answer = (int(status) if status.isdecimal() else None, named)
-        return ArchiveRecord(kind, length, body, headers, answer)
+        headers = {"WARC-Target-URI": url, "WARC-Date": date, "Content-Type": content_type}
+        if kind not in self.wanted:
+            return _Read(kind, headers, None)
+        record = ArchiveRecord(kind, item.head.length or 0, item.block, headers)
+        if item.block and url.startswith(("http:", "https:")):
+            answered = _parsed(Head(_ANSWER % len(item.block), len(item.block)), item.block)
+            record.answer = _answer(answered)
+            record.body = answered.reader.read()
+        return _Read(kind, headers, record)
 
 
-class _Unzipped:
-    """A file whose records lie in one gzip member."""
+class _Read(NamedTuple):
+    """A record that could be read; ``record`` is None when its kind is not wanted."""
 
-    def __init__(self, file: IO[bytes]):
-        import gzip
+    kind: str
+    headers: Any
+    record: ArchiveRecord | None
+    digest: str | None = None
 
-        self._file, self._gzip = file, gzip.GzipFile(fileobj=file)
 
-    def read(self, size: int = -1) -> bytes:
-        return self._gzip.read(size)
+def _checked(record: Any, stated: str | None) -> tuple[Any, str]:
+    """What becomes of a record's block digest; the record is given back, as looking closely uses it up."""
+    if not stated:
+        return record, "absent"
+    if record.verify_block_digest():
+        return record, "verified"
+    # fastwarc knows SHA-1, SHA-256 and MD5 in hexadecimal and upper-case Base32.
+    block = record.reader.read()
+    if len(block) < record.content_length:
+        raise OSError("a record that is shorter than it says")
+    matched = matches(stated, block)
+    kind = str(record.record_type).encode()
+    again = _ANSWER.replace(b"response\r\n", kind + b"\r\n", 1) if record.is_http else _ANSWER.replace(b"application/http", b"x")
+    return _parsed(Head(again % len(block), len(block)), block), {True: "verified", False: "mismatched", None: "unknown"}[matched]
 
-    def tell(self) -> int:
-        return self._file.tell()
+
+def _payload_outcome(headers: Headers, body: bytes) -> str:
+    stated = headers.get("WARC-Payload-Digest")
+    if not stated or headers.get("WARC-Type") == "revisit":
+        return "absent"
+    return {True: "payload_verified", False: "payload_mismatched", None: "unknown"}[matches(stated, body)]
+
+
+def record_of(lost: LostRecord) -> ArchiveRecord:
+    """What is known of a record that cannot be read: its headers, where they could be."""
+    headers: Any = {}
+    if lost.head is not None and lost.head.data.startswith(b"WARC/"):
+        headers = _headers_of(lost.head) or {}
+    elif lost.head is not None:
+        headers = {"WARC-Target-URI": arc_fields(lost.head.data)[0]}
+    return ArchiveRecord("unknown", 0, None, headers)
+
+
+#: What of a WARC header fastwarc knows only in this spelling, and with these line ends.
+_SPELLED = re.compile(rb"(?im)^(content-length|content-type|warc-type)[ \t]*:")
+_SPELLINGS = {b"content-length": b"Content-Length:", b"content-type": b"Content-Type:", b"warc-type": b"WARC-Type:"}
+_ANSWER = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n"
+
+
+def _parsed(head: Head, block: bytes) -> Any:
+    """A record by fastwarc, of its head and block alone."""
+    from fastwarc.warc import ArchiveIterator
+
+    data = _SPELLED.sub(lambda match: _SPELLINGS[match[1].lower()], re.sub(rb"[ \t]*\r?\n", b"\r\n", head.data))
+    return next(iter(ArchiveIterator(io.BytesIO(data + block + b"\r\n\r\n"), parse_http=False, fsspec_args=False)))
+
+
+def _headers_of(head: Head) -> Any:
+    """The headers of a WARC record, None where fastwarc refuses them."""
+    try:
+        return _parsed(head, b"").headers
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if not _is_damage(error):
+            raise
+        return None
 
 
 def _is_damage(error: BaseException) -> bool:
     """Errors of the iterator's own: of data, and the panics of its compiled code, which are no ``Exception``."""
-    return type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError) or type(error).__name__ == "PanicException"
+    return (
+        type(error) in (OSError, ValueError, OverflowError, UnicodeDecodeError, StopIteration) or type(error).__name__ == "PanicException"
+    )
 
 
 def _answer(record: Any) -> tuple[int | None, Headers] | None:
@@ -340,7 +377,6 @@ def _answer(record: Any) -> tuple[int | None, Headers] | None:
     return (headers.status_code, headers) if is_answer else None
 
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 
 

@@ -14,7 +14,8 @@ from curation_tasks.sources.file_parameters import FileParameters
 #: Why a page that was read is no document; ``reject_value`` is the measured number.
 PAGE_REASONS = (
     "page_too_large", "page_too_deep", "page_too_many_elements", "page_too_many_attributes", "parser_timeout", "parser_memory",
-    "parser_crashed", "undecodable", "damaged_body", "empty_text", "record_too_large", "repeated_id",
+    "parser_crashed", "undecodable", "damaged_body", "empty_text", "record_too_large", "repeated_id", "damaged_record",
+    "truncated_record", "digest_mismatch",
 )  # fmt: skip
 
 
@@ -70,6 +71,11 @@ class ArchiveParameters(Parameters):
     )
     extraction: ExtractionParameters = Field(default_factory=ExtractionParameters, description="How the text of a page is found.")
     limits: PageLimits = Field(default_factory=PageLimits, description="What a page may cost.")
+    digests: Literal["reject", "count", "ignore"] = Field(
+        "reject",
+        description="reject: a record whose block has not the digest that it states is no document. count: it is, and counted. "
+        "ignore: not looked at. Less than a hundredth of the time.",
+    )
     record_bytes: int = Field(
         64 * 2**20, ge=1024, le=2**31, description="A longer record is passed over as record_too_large and never held in memory."
     )
@@ -130,7 +136,7 @@ def archive_columns(parameters: ArchiveParameters) -> dict[str, str]:
 def engine_libraries(parameters: Any) -> Sequence[str]:
     """Libraries whose version decides the text."""
     engine = {"resiliparse": ("resiliparse",), "trafilatura": ("trafilatura", "lxml"), "justext": ("justext", "lxml")}
-    return ("fastwarc", "warcio", "resiliparse", *engine[parameters.extraction.engine])
+    return ("fastwarc", "resiliparse", *engine[parameters.extraction.engine])
 
 
 PARTS = (

@@ -203,6 +203,7 @@ def _params(planned: Plan, known: Sequence[str]) -> dict[str, Param]:
         None,
         type=["null", "string"],
         enum=[None, RESOLVE, *(stage.id for stage in planned.stages)],
+        values_display={"null": "all stages"},
         description="Stop after this stage: stages that it does not need are skipped; empty: all.",
     )
     own = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from curation_airflow.exit_codes import EXIT_CODES
 from curation_tasks.plan import Plan, PlannedStage
 from curation_tasks.spec import RESOLVE
@@ -17,51 +19,56 @@ def pipeline_runbook(plan: Plan, pipeline_file: str, root: str) -> str:
     """
     name = plan.spec.name
     snapshot = "all" if plan.spec.partitions.by == "none" else "{snapshot}"
-    rows = [f"| `{RESOLVE}` | freezes the pipeline, its files and the listing of its sources | | |"]
-    rows += [_row(stage) for stage in plan.stages]
+    # Lists, not tables: Airflow shows this in a dialog of a third of the window's width.
+    stages = [f"- **{RESOLVE}** freezes the pipeline, its files and the listing of its sources.", *map(_stage, plan.stages)]
     codes = [
-        f"| {code} | {entry.meaning} | {entry.reaction.value} | {entry.remedy or 'see the message'} |" for code, entry in EXIT_CODES.items()
+        f"- **{code}**: {entry.meaning}. The task {entry.reaction.value}. {_sentence(entry.remedy or 'see the message')}"
+        for code, entry in EXIT_CODES.items()
     ]
     return f"""# {name}
 
 {plan.spec.description.strip() or "(no description)"}
 
-Pipeline file: `{pipeline_file}`
+The pipeline file is
+
+    {pipeline_file}
 
 ## Stages
-Each task runs one command, `curate stage …`, and hands on the manifest that it commits. What was done before with the
+Each task runs one command, *curate stage*, and hands on the manifest that it commits. What was done before with the
 same inputs and parameters is not done again.
 
-| stage | what it does | reads | may reject for |
-|---|---|---|---|
-{_lines(rows)}
+{_lines(stages)}
 
 ## When a task fails
-Its log ends with what is wrong, where, and what to do. The exit code decides whether it is tried again:
+Its log says what is wrong, where, and what to do. The exit code decides whether it is tried again:
 
-| exit code | means | the task | what to do |
-|---|---|---|---|
 {_lines(codes)}
 
 Clear a failed task to go on: finished units are kept. A changed pipeline file takes effect with the next run.
 
 ## Where the data is
-`{root}/{name}/{snapshot}/STAGE/KEY/`: shards, ledger of rejected documents and `manifest.json`.
-Consumers read the highest number in `{root}/{name}/{snapshot}/published/`.
+Shards, the ledger of rejected documents and the manifest of each stage:
 
-    curate status --root {root}                                     # what is published, what is stale
-    curate show MANIFEST --funnel                                   # documents and reasons, stage by stage
-    curate explain DOC_ID --in PUBLISHED                            # what happened to one document, from the ledgers
-    curate report MANIFEST --output report.html                     # plots and samples
-    curate verify MANIFEST                                          # hashes a dataset back to its sources
+    {root}/{name}/{snapshot}/STAGE/KEY/
 
-`MANIFEST` is the field `manifest` of a task's XCom.
+Consumers read the highest number in
+
+    {root}/{name}/{snapshot}/published/
+
+To look at it, where MANIFEST is the field *manifest* of a task's XCom:
+
+- `curate status --root {root}` – what is published, what is stale
+- `curate show MANIFEST --funnel` – documents and reasons, stage by stage
+- `curate explain DOC_ID --in PUBLISHED` – what happened to one document, from the ledgers
+- `curate report MANIFEST --output report.html` – plots and samples
+- `curate verify MANIFEST` – hashes a dataset back to its sources
 """
 
 
 def stage_note(stage: PlannedStage) -> str:
     """Markdown for the task of a stage."""
-    return f"{_what(stage)}\n\nReads: {_code(stage.needs) or 'no other stage'}.\n\nMay reject for: {_code(reasons(stage)) or 'nothing'}."
+    needs, rejects = ", ".join(stage.needs) or "no other stage", ", ".join(map(_plain, reasons(stage))) or "nothing"
+    return f"{_sentence(_what(stage))}\n\nReads: {needs}.\n\nMay reject for: {rejects}."
 
 
 def reasons(stage: PlannedStage) -> list[str]:
@@ -73,8 +80,10 @@ def reasons(stage: PlannedStage) -> list[str]:
     return sorted(found)
 
 
-def _row(stage: PlannedStage) -> str:
-    return f"| `{stage.id}` | {_cell(_what(stage))} | {_code(stage.needs)} | {_code(reasons(stage))} |"
+def _stage(stage: PlannedStage) -> str:
+    after = f", after {', '.join(stage.needs)}" if stage.needs else ""
+    rejects = f" May reject for: {', '.join(map(_plain, reasons(stage)))}." if reasons(stage) else ""
+    return f"- **{stage.id}**{after}: {_sentence(_what(stage))}{rejects}"
 
 
 def _what(stage: PlannedStage) -> str:
@@ -84,15 +93,16 @@ def _what(stage: PlannedStage) -> str:
         return "re-cuts shards to a size"
     if stage.kind == "publish":
         return "checks the gates and makes the datasets visible to consumers"
-    return "; ".join(f"`{call.use}`: {call.part.summary.rstrip('.')}" for call in stage.calls)
+    return "; ".join(f"{call.part.summary.rstrip('.')} ({_plain(call.use)})" for call in stage.calls)
 
 
-def _code(names: object) -> str:
-    return ", ".join(f"`{_cell(str(name))}`" for name in names)  # type: ignore[attr-defined]
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _plain(name: str) -> str:
+    """A name in running text: Airflow draws code over the lines beside it, and an underscore is mark-up."""
+    return re.sub(r"([*_<>\\[\]`])", r"\\\1", name)
 
 
 def _lines(rows: list[str]) -> str:

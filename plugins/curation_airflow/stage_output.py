@@ -8,6 +8,8 @@ from collections import deque
 from typing import Any
 
 _ERROR_LINES = 30
+_ON_THE_PAGE = ("level", "timestamp", "pipeline", "snapshot", "stage")
+_HASHES = ("key", "digest")
 
 
 class StageOutput:
@@ -43,12 +45,16 @@ class StageOutput:
 
 
 def one_line(line: str) -> str:
-    """A JSON log entry as ``event  name=value …``; any other line as it is."""
+    """A JSON log entry as ``event  name=value …``, hashes last; any other line as it is.
+
+    What the page of the task says already is left out, so that the counts are seen without scrolling.
+    """
     entry = _json_object(line)
     if entry is None:
         return line
     event = entry.pop("event", "")
-    details = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("level", "timestamp"))
+    names = [name for name in entry if name not in _ON_THE_PAGE]
+    details = " ".join(f"{name}={entry[name]}" for name in sorted(names, key=lambda name: name in _HASHES))
     return f"{event}  {details}" if details else str(event)
 
 

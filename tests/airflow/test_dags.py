@@ -121,15 +121,18 @@ def test_the_form_has_the_declared_parameters_with_their_types(facts):
 def test_the_page_is_a_runbook(facts):
     page = facts["dags"]["fruit"]["doc"]
     assert "Fruit without what is rotten." in page
-    assert "| `sorted` | `fruit_parts:ripe`: Rejects rotten fruit | `basket` | `rotten` |" in page
-    assert "| 78 | the pipeline, its parameters or the deployment are wrong | fails at once |" in page
-    assert "`/data/fruit/all/STAGE/KEY/`" in page
+    assert r"- **sorted**, after basket: Rejects rotten fruit (fruit\_parts:ripe). May reject for: rotten." in page
+    assert "- **78**: the pipeline, its parameters or the deployment are wrong. The task fails at once." in page
+    assert "\n    /data/fruit/all/STAGE/KEY/\n" in page
+    # A dialog of a third of the window's width shows it.
+    assert "|" not in page
     assert "curate explain DOC_ID" in page
 
 
 def test_an_invalid_dag_says_what_is_wrong_and_where(facts):
     dag = facts["dags"]["unripe"]
     assert "unripe.yaml:5: unknown key 'parametres'; did you mean 'parameters'?" in dag["doc"]
+    assert dag["doc"].count("unripe.yaml:") == 1, "nothing that only follows from it"
     assert list(dag["tasks"]) == ["invalid"]
 
 

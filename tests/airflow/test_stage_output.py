@@ -21,6 +21,7 @@ def test_log_entries_keep_their_level_and_values(output, caplog):
         {"event": "stage starts", "level": "info", "key": "0f", "timestamp": "2026-11-24"},
         {"event": "shard is slow", "level": "warning", "shard": "part-1", "seconds": 9.5},
         {"event": "no such level", "level": "loud"},
+        {"event": "stage done", "pipeline": "fruit", "snapshot": "all", "stage": "sorted", "key": "0f", "digest": "1e", "documents": 7},
         {"key": "no event"},
     ):
         output.line(json.dumps(entry) + "\n")
@@ -28,6 +29,7 @@ def test_log_entries_keep_their_level_and_values(output, caplog):
         ("INFO", "stage starts  key=0f"),
         ("WARNING", "shard is slow  shard=part-1 seconds=9.5"),
         ("INFO", "no such level"),
+        ("INFO", "stage done  documents=7 key=0f digest=1e"),
         ("INFO", "  key=no event"),
     ]
 

@@ -22,7 +22,7 @@ from fastwarc.warc import ArchiveIterator
 from curation_tasks.context import RunContext
 from curation_tasks.parts import SourceUnit
 from curation_tasks.sources.archive_documents import read_archive
-from curation_tasks.sources.archives import ArchiveReader
+from curation_tasks.sources.archives import ArchiveReader, ArchiveRecord
 from curation_tasks.sources.extraction.parser_process import close_idle
 from curation_tasks.sources.web import WarcParameters
 
@@ -69,7 +69,7 @@ def _fastwarc(path: Path) -> int:
 def _ours(path: Path) -> int:
     with open(path, "rb") as file:
         reader = ArchiveReader(file, str(path), frozenset({"response", "request", "metadata", "warcinfo", "resource", "conversion"}))
-        return sum(len(record.body) for record in reader)
+        return sum(len(record.body) for record in reader if isinstance(record, ArchiveRecord))
 
 
 def _documents(path: Path) -> int:

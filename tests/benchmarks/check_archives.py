@@ -10,16 +10,19 @@ must be the same. Where they differ this is what we do, and ``tests/sources/test
 - bytes between records that belong to none: counted as one damaged place, and reading goes on at the next record (fastwarc stops,
   warcio passes over them);
 - a length that is too short or too long: the record is read as it says, and reading goes on at the next record that begins;
-- a record that is shorter than it says: counted with its kind, and not used (both others give what is there).
+- a record that is shorter than it says: counted as lost, and not used (both others give what is there).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from curation_tasks.errors import InputError
+from curation_tasks.sources.archive_salvage import LostRecord
 from curation_tasks.sources.archives import ArchiveReader
 
 _ALL = frozenset(["warcinfo", "request", "response", "metadata", "resource", "conversion", "revisit", "continuation", "unknown"])
@@ -54,11 +57,18 @@ def _read(path: Path) -> tuple[dict[str, int], str]:
     with open(path, "rb") as file:
         reader = ArchiveReader(file, str(path), _ALL)
         try:
-            for _ in reader:
-                pass
+            lost = [item for item in reader if isinstance(item, LostRecord)]
         except InputError as error:
             return {}, error.what
-    return dict(reader.kinds), f"{dict(reader.kinds)} {dict(reader.unreadable) or ''}".strip()
+    # Both others count a record whose header they could read, whatever its block is.
+    begun = Counter(_kind(item) for item in lost if item.head is not None)
+    places = [f"{item.reason} {item.start}-{item.stop}" for item in lost]
+    return dict(reader.kinds + begun), f"{dict(reader.kinds)} {', '.join(places)}".strip()
+
+
+def _kind(lost: LostRecord) -> str:
+    found = re.search(rb"(?im)^warc-type:[ \t]*([\w-]+)", lost.head.data if lost.head else b"")
+    return found[1].decode() if found else "response"
 
 
 def _said(truth: dict) -> str:

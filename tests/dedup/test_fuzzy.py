@@ -207,14 +207,6 @@ def test_identical_documents_follow_the_one_that_stands_for_them(make_dataset, m
     assert told(found) == {(1, row): ("doc-0-0", 18 / 22, "exact") for row in range(3)}
 
 
-@pytest.mark.parametrize("count", [3, 20_000])
-def test_identical_documents_cost_one_row_each(make_dataset, make_context, tmp_path, count):
-    decisions = fuzzy(make_dataset(tmp_path, [["a b c d e f"] * count]), FuzzyParameters(), make_context(tmp_path / "work"))
-    assert decisions.counters["removed"] == decisions.counters["identical"] == count - 1
-    assert decisions.effort["comparisons"] == 0
-    assert {row["survivor"] for row in read(decisions).values()} == {"doc-0-0"}
-
-
 @pytest.mark.parametrize("component_rows", [None, 50])
 def test_near_identical_documents_whose_first_is_removed_by_an_outsider(make_dataset, make_context, tmp_path, component_rows):
     """Only the texts tell that it is removed. The family then stands on its own second member, at a cost that is not quadratic."""
@@ -264,6 +256,18 @@ def test_a_family_below_the_threshold_stays_and_its_bucket_may_cost_too_much(mak
     assert "doc-0-" in messages.pop()
     paid = limited.model_copy(update={"on_hot_bucket": "exact"})
     assert fuzzy(dataset, paid, make_context(tmp_path / "paid")).counters == decisions.counters
+
+
+def test_ties_of_a_policy_are_broken_by_the_hash_of_the_identity(make_dataset, make_context, tmp_path):
+    """And those of two documents of one identity, by their place."""
+    texts = [f"{text_of(*range(30))} {end}" for end in "abcd"]
+    scores = {"score": ("int64", [[1, 1, 1, 1]])}
+    dataset = make_dataset(tmp_path, [texts], columns=scores)
+    parameters = FuzzyParameters(width=1, keep={"policy": "score", "column": "score"})
+    best = int(np.argmin(ties(pa.array([f"doc-0-{row}" for row in range(4)]))))
+    found = read(fuzzy(dataset, parameters, make_context(tmp_path / "work")))
+    assert sorted(found) == [(0, row) for row in range(4) if row != best]
+    assert {row["survivor"] for row in found.values()} == {f"doc-0-{best}"}
 
 
 def test_texts_without_words_are_left_to_exact_deduplication(make_dataset, make_context, tmp_path):

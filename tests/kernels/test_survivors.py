@@ -91,6 +91,49 @@ def test_two_passes_make_what_greedy_makes(seed, count, hot):
     assert all(cluster[document] == cluster[other] for document, other in survivor.items())
 
 
+def rounds(count, pairs, truth):
+    """All documents at once, again and again: one stays when all similar ones before it are gone, and goes when one of them stays."""
+    before = {document: [] for document in range(count)}
+    for later, earlier in pairs:
+        if truth[later, earlier]:
+            before[later].append(earlier)
+    state = {}
+    while len(state) < count:
+        seen = dict(state)
+        for document in set(range(count)) - set(seen):
+            known = [seen.get(earlier) for earlier in before[document]]
+            if "kept" in known:
+                state[document] = "removed"
+            elif None not in known:
+                state[document] = "kept"
+    return {document for document, what in state.items() if what == "kept"}
+
+
+@settings(max_examples=80)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
+def test_greedy_is_rounds_is_greedy_by_component(seed, count):
+    sketches, bands, generator = documents(seed, count)
+    pairs = equal_bytes(sketches, bands)
+    truth = told(pairs, generator)
+    kept, _ = greedy(count, pairs, truth)
+    assert rounds(count, pairs, truth) == kept
+    # Components of buckets, as the run places them, each on its own, in any order.
+    parents = np.arange(count)
+    for band in bands:
+        first = {int(value): place for place, value in reversed(list(enumerate(band.tolist())))}
+        components(np.array([first[int(value)] for value in band]), np.arange(count), parents)
+    settle(parents)
+    found = set()
+    for root in generator.permutation(np.unique(parents)):
+        rows = np.flatnonzero(parents == root)
+        buckets = buckets_of(bands[:, rows].copy(), 3, len(rows))
+        edges = compare(sketches[rows].copy(), buckets, np.zeros(len(buckets.sizes), bool), np.zeros(len(rows), np.uint8), MEASURE).edges
+        own = {(a, b): truth[rows[a], rows[b]] for a, b in zip(edges.later.tolist(), edges.earlier.tolist(), strict=True)}
+        survivors, _, _ = decided(len(rows), edges, own)
+        found |= set(rows[survivors < 0].tolist())
+    assert found == kept
+
+
 @settings(max_examples=80)
 @given(seed=st.integers(0, 2**32), count=st.integers(2, 30), cut=st.floats(0, 1))
 def test_a_window_compared_with_an_earlier_one_gives_the_same(seed, count, cut):

@@ -69,7 +69,7 @@ class Deployment:
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         return self.client.get(f"/api/v2{path}", params=parameters).raise_for_status().json()
 
-    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 400) -> Any:
+    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 900) -> Any:
         end = time.monotonic() + seconds
         while not (found := ready()):
             if time.monotonic() > end:
@@ -160,7 +160,7 @@ def running_airflow(
             subprocess.run([*standalone, "up", *options], check=True)
             port = json.loads((home / "standalone.json").read_text())["port"]
             [login] = json.loads((home / "simple_auth_manager_passwords.json.generated").read_text()).items()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=180) as client:
                 token = client.post("/auth/token", json={"username": login[0], "password": login[1]}).raise_for_status().json()
                 client.headers["Authorization"] = f"Bearer {token['access_token']}"
                 found = Deployment(client, login, root, files, home)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def deployment(tmp_path_factory, radosgw_environment, origin, airflow_with) -> I
 
 def kill_a_stage(name: str) -> None:
     """Kills the first process ``curate stage {name}`` there is, as a machine out of memory does."""
-    end = time.monotonic() + 240
+    end = time.monotonic() + 600
     while time.monotonic() < end:
         for process in psutil.process_iter(["cmdline"]):
             line = process.info["cmdline"] or []
@@ -102,7 +103,7 @@ def kill_a_stage(name: str) -> None:
     raise AssertionError(f"no stage {name!r} was started")
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_snapshots_from_discovery_to_the_blend(deployment, origin):
     listed = origin[1]
     for dag in ("discovery", "salad"):
@@ -176,3 +177,50 @@ def test_snapshots_from_discovery_to_the_blend(deployment, origin):
             command = [str(Path(sys.executable).with_name("curate")), "run", str(deployment.pipelines / f"{name}.yaml")]
             subprocess.run([*command, "--root", plain, "--snapshot", snapshot, "--no-report"], env=environment, check=True)
         assert {key: entry["digest"] for key, entry in published_snapshots(plain, name).items()} == found
+
+
+@pytest.mark.timeout(2400)
+def test_backfills_from_the_command_line(deployment):
+    """``airflow backfill create`` in both directions, and what it does with snapshots that were run before."""
+    deployment.unpause("discovery")
+    deployment.discover()
+    deployment.knows("plums", "2026-07")
+
+    def backfill(*more: str) -> str:
+        return deployment.airflow("backfill", "create", "--dag-id", "plums", "--from-date", "2026-01-01", "--to-date", "2026-06-30", *more)
+
+    def done(backfills: int) -> list[dict[str, Any]]:
+        """The runs of backfills in the order in which they began, when so many backfills are complete and no run is going on."""
+
+        def complete() -> bool:
+            listed = deployment.get("/backfills", dag_id="plums")["backfills"]
+            return len(listed) == backfills and all(item["completed_at"] for item in listed)
+
+        deployment.wait(f"backfill number {backfills} of plums", complete)
+        runs = [run for run in deployment.runs("plums") if run["run_type"] == "backfill"]
+        return sorted(runs, key=lambda run: run["start_date"])
+
+    def keys(printed: str) -> list[str]:
+        """The snapshots of a dry run, in its order."""
+        return re.findall(r"\| (2026-\d\d) ", printed)
+
+    assert keys(backfill("--dry-run")) == ["2026-02", "2026-05"]
+    assert keys(backfill("--dry-run", "--run-backwards")) == ["2026-05", "2026-02"]
+
+    # One run fails: its configuration names another snapshot than its key.
+    deployment.unpause("plums")
+    backfill("--max-active-runs", "1", "--dag-run-conf", '{"snapshot": "2026-02"}')
+    first = done(1)
+    assert [(run["partition_key"], run["state"]) for run in first] == [("2026-02", "success"), ("2026-05", "failed")]
+    assert first[0]["end_date"] <= first[1]["start_date"]
+
+    assert keys(backfill("--dry-run", "--reprocess-behavior", "none")) == []
+    assert keys(backfill("--dry-run", "--reprocess-behavior", "failed")) == ["2026-05"]
+    assert keys(backfill("--dry-run", "--reprocess-behavior", "completed")) == ["2026-02", "2026-05"]
+    backfill("--max-active-runs", "1", "--reprocess-behavior", "failed")
+    assert [(run["partition_key"], run["state"]) for run in done(2)[2:]] == [("2026-05", "success")]
+
+    backfill("--max-active-runs", "1", "--reprocess-behavior", "completed", "--run-backwards")
+    again = done(3)[3:]
+    assert [(run["partition_key"], run["state"]) for run in again] == [("2026-05", "success"), ("2026-02", "success")]
+    assert again[0]["end_date"] <= again[1]["start_date"]

@@ -146,6 +146,6 @@ def documents_of(content: str, parameters: ArchiveParameters) -> tuple[list[dict
 
 
 def accounted(rows: list[dict], counters: Mapping[str, int]) -> bool:
-    """Whether every record of an archive is a document, rejected, skipped or unreadable."""
-    counted = sum(count for name, count in counters.items() if name.startswith(("skipped.", "unreadable.")))
+    """Whether every record of an archive is a document, rejected (as unreadable too) or skipped."""
+    counted = sum(count for name, count in counters.items() if name.startswith("skipped."))
     return counters["records.in_archives"] == len(rows) + counted

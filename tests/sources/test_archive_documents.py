@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from made_archives import ArchiveMaker, accounted, crawl_file, documents_of, page
 
+from curation_tasks.context import RunContext
+from curation_tasks.parts import SourceUnit
 from curation_tasks.sources import archive_documents
 from curation_tasks.sources.web import PAGE_REASONS, WarcParameters
 
@@ -49,13 +51,16 @@ def test_what_becomes_of_each_record(documents):
     maker.record("revisit", "http://a/again", b"", Content_Type="application/http; msgtype=response")
     given = parameters(limits={"page_bytes": 100_000}, record_bytes=1_000_000)
     rows, counters = documents(maker.bytes() + maker.members[-1][:80], given)
+    *rows, cut = rows
+    assert (cut["url"], cut["reject_reason"]) == (None, "truncated_record")
+    assert (cut["reject_value"], cut["reject_threshold"]) == (len(maker.bytes()), len(maker.bytes()) + 80)
     assert {row["url"].removeprefix("http://a/"): row["reject_reason"] for row in rows} == {
         "page": None, "sniffed": None, "zipped": None, "lies": None, "resource": None, "broken": "damaged_body", "empty": "empty_text",
         "deep": "page_too_deep", "large": "page_too_large", "bomb": "page_too_large", "huge": "record_too_large",
     }  # fmt: skip
     assert counters == {
         "records.in_archives": 20, "skipped.type.warcinfo": 1, "skipped.type.request": 1, "skipped.type.metadata": 1,
-        "skipped.type.revisit": 1, "skipped.status": 1, "skipped.content_type": 3, "unreadable.damaged": 1,
+        "skipped.type.revisit": 1, "skipped.status": 1, "skipped.content_type": 3, "digests.verified": 14,
     }  # fmt: skip
     assert {row["reject_reason"] for row in rows} - {None} <= set(PAGE_REASONS)
     values = {row["url"].removeprefix("http://a/"): row["reject_value"] for row in rows}
@@ -90,9 +95,23 @@ def test_batches_do_not_change_what_comes(documents, monkeypatch: pytest.MonkeyP
         assert documents(content) == whole
 
 
+@pytest.mark.parametrize("batches", [1, 2, 4, 7])
+def test_a_file_left_in_the_middle_accounts_for_what_was_taken_of_it(batches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archive_documents, "BATCH_PAGES", 3)
+    place = tmp_path / "crawl.warc.gz"
+    place.write_bytes(crawl_file({f"http://a/{number}": page(number) for number in range(20)}))
+    context = RunContext("pipeline", "all", "stage", "/nowhere")
+    reading = archive_documents.read_archive(SourceUnit(str(place), place.name), parameters(), context)
+    rows = [row for _, batch in zip(range(batches), reading, strict=False) for row in batch.to_pylist()]
+    reading.close()
+    assert accounted(rows, context.counters)
+    assert context.counters["skipped.type.request"] == len(rows)
+    assert context.counters["archives.unfinished"] == (batches < 7)
+
+
 def test_an_arc_file(documents):
     block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + page(1)
-    content = b"filedesc://a.arc 0.0.0.0 20080430204825 text/plain 18\n1 1 InternetArchive\n\n" + (
+    content = b"filedesc://a.arc 0.0.0.0 20080430204825 text/plain 19\n1 1 InternetArchive\n\n" + (
         f"http://a/ 10.0.0.1 20080430204826 text/html {len(block)}\n".encode() + block + b"\n"
     )
     rows, counters = documents(content, name="old.arc")

@@ -1,9 +1,12 @@
 """Records of archives: whole, damaged, and of every form; what is lost is counted."""
 
+import functools
 import gzip
 import io
+import itertools
 import random
 import zlib
+from collections import Counter
 
 import pytest
 from fastwarc.stream_io import Lz4Writer
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from made_archives import ArchiveMaker, crawl_file, page, wat_file, wet_file
 
 from curation_tasks.errors import InputError, TransientError
+from curation_tasks.sources.archive_salvage import LostRecord
 from curation_tasks.sources.archives import ArchiveReader
 
 ALL = frozenset(["warcinfo", "request", "response", "metadata", "resource", "conversion", "revisit", "continuation", "unknown"])
@@ -26,8 +30,16 @@ def pages_file(compressed: bool = True) -> ArchiveMaker:
 
 
 def read(content: bytes, wanted: frozenset[str] = ALL, record_bytes: int = 2**24) -> tuple[ArchiveReader, list]:
+    """The reader, and the records that could be read. Of all of them the sums add up, and what is lost lies in the file."""
     reader = ArchiveReader(io.BytesIO(content), "test.warc", wanted, record_bytes)
-    return reader, list(reader)
+    items = list(reader)
+    lost = [item for item in items if isinstance(item, LostRecord)]
+    assert Counter(item.reason for item in lost) == reader.unreadable
+    assert all(0 <= item.start < item.stop <= len(content) for item in lost)
+    assert all(one.stop <= other.start or one.start == other.start for one, other in itertools.pairwise(lost))
+    records = [item for item in items if not isinstance(item, LostRecord)]
+    assert len(records) == sum(count for kind, count in reader.kinds.items() if kind in wanted)
+    return reader, records
 
 
 def urls(content: bytes) -> tuple[list[str], dict[str, int], int]:
@@ -150,7 +162,31 @@ class TestDamage:
         members = pages_file().members
         found, unreadable, _ = urls(b"".join([*members[:2], members[2][:100], members[3][:100], *members[4:]]))
         assert found == [*URLS[:2], *URLS[4:]]
-        assert unreadable["damaged"] >= 1
+        assert unreadable == {"damaged": 2}
+
+    def test_damaged_members_without_a_readable_beginning_are_counted_by_where_they_begin(self):
+        members = [bytearray(member) for member in pages_file().members]
+        for number in (2, 3, 4):
+            members[number][10:40] = b"\xff" * 30
+        found, unreadable, records = urls(b"".join(members))
+        assert found == [*URLS[:2], *URLS[5:]]
+        assert (unreadable, records) == ({"damaged": 3}, 6)
+
+    @pytest.mark.parametrize("form", ["gzip", "lz4"])
+    @pytest.mark.parametrize("cut", [1, 30, 200, 400])
+    def test_one_member_for_all_that_is_cut_in_a_header_at_its_end(self, form: str, cut: int):
+        plain = pages_file(compressed=False).members
+        begin = b"".join(plain[:5]) + plain[5][:cut]
+        found, unreadable, records = urls(gzip.compress(begin) if form == "gzip" else lz4(begin))
+        assert found == URLS[:5]
+        assert (sum(unreadable.values()), records) == (1, 6)
+
+    def test_one_member_for_all_gives_what_comes_before_its_damage(self):
+        plain = pages_file(compressed=False).members
+        content = bytearray(gzip.compress(b"".join(plain)))
+        content[-6] ^= 1  # its check
+        found, unreadable, records = urls(bytes(content))
+        assert (found, unreadable, records) == (URLS[:5], {"damaged": 1}, 6)
 
     @pytest.mark.parametrize("cut", [12, 60, 150, 300, 480])
     @pytest.mark.parametrize("compressed", [True, False])
@@ -237,38 +273,102 @@ class TestDamage:
             list(ArchiveReader(Lost(pages_file().bytes()), "test", ALL))
 
 
-@settings(max_examples=150)
-@given(st.data())
-def test_no_damage_crashes_or_hangs_the_reader(data: st.DataObject):
-    """Bytes changed, cut out and put in: records come or are counted, and reading ends."""
-    form = data.draw(st.sampled_from(["plain", "gzip", "whole", "lz4", "arc", "arc.gz"]))
-    plain = pages_file(compressed=False).bytes()
-    contents = {
-        "plain": plain, "gzip": pages_file().bytes(), "whole": gzip.compress(plain), "lz4": lz4(plain),
-        "arc": b"".join(arc_members()), "arc.gz": b"".join(map(gzip.compress, arc_members())),
-    }  # fmt: skip
-    content = bytearray(contents[form])
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(content) - 1))
-        match data.draw(st.sampled_from(["change", "cut", "insert", "end", "repeat"])):
+FORMS = ("plain", "gzip", "whole", "lz4", "lz4 frames", "arc", "arc.gz")
+
+
+@functools.cache
+def pieces(form: str) -> list[bytes]:
+    """An archive of six pages as the pieces it can be damaged in: records, members, frames; one piece for a whole file."""
+    plain = pages_file(compressed=False).members
+    return {
+        "plain": plain, "gzip": pages_file().members, "whole": [gzip.compress(b"".join(plain))], "lz4": [lz4(b"".join(plain))],
+        "lz4 frames": [lz4(member) for member in plain], "arc": arc_members(), "arc.gz": [gzip.compress(m) for m in arc_members()],
+    }[form]  # fmt: skip
+
+
+def damaged(data: st.DataObject, content: bytearray, times: int) -> tuple[int, int]:
+    """Damages the content at places drawn; the first and the last byte of the old content that this concerns."""
+    touched = []
+    for _ in range(times):
+        end = touched[-1][0] if touched else len(content)  # from the back to the front: places stay what they were
+        if end < 1:
+            break
+        place = data.draw(st.integers(0, end - 1))
+        size = data.draw(st.integers(1, 3000))
+        match data.draw(st.sampled_from(["change", "cut", "insert", "repeat", "zeros"])):
             case "change":
                 content[place] = data.draw(st.integers(0, 255))
+                size = 1
             case "cut":
-                del content[place : place + data.draw(st.integers(1, 3000))]
+                del content[place : min(place + size, end)]
             case "insert":
-                content[place:place] = data.draw(st.binary(max_size=300))
-            case "end":
-                del content[place:]
+                content[place:place] = data.draw(st.binary(min_size=1, max_size=300))
+                size = 0
             case "repeat":
-                content[place:place] = content[place : place + 2000]
-        if not content:
-            break
+                content[place:place] = content[place : min(place + size, end)]
+                size = 0
+            case "zeros":
+                size = min(size, end - place)
+                content[place : place + size] = bytes(size)
+        touched.append((place, min(place + size, end)))
+    return touched[-1][0], touched[0][1]
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_is_damaged_the_sums_add_up_and_all_else_is_read(data: st.DataObject):
+    form = data.draw(st.sampled_from(FORMS))
+    whole = pieces(form)
+    content = bytearray(b"".join(whole))
+    first, last = damaged(data, content, data.draw(st.integers(1, 3)))
     try:
-        reader, records = read(bytes(content))
+        _, records = read(bytes(content))
     except InputError:
+        assert first < len(whole[0])
         return
-    assert reader.records >= sum(reader.kinds.values()) >= len(records)
-    assert reader.records <= sum(reader.kinds.values()) + sum(reader.unreadable.values())
+    found = [record.url for record in records if record.kind == "response"]
+    bounds = list(itertools.accumulate(map(len, whole), initial=0))
+    if len(whole) > 1:
+        skipped = len(whole) - len(URLS)
+        before = [url for url, end in zip(URLS, bounds[1 + skipped :], strict=True) if end < first]
+        assert found[: len(before)] == before
+        if form in ("gzip", "lz4 frames", "arc.gz"):
+            after = [url for url, start in zip(URLS, bounds[skipped:], strict=False) if start >= last]
+            assert found[len(found) - len(after) :] == after
+
+
+@pytest.mark.parametrize("form", ["gzip", "arc.gz"])
+@settings(max_examples=100)
+@given(data=st.data())
+def test_each_damaged_member_is_one_lost_record(form: str, data: st.DataObject):
+    """Any members, neighbours too, each with one changed byte behind the header of its compression."""
+    members = list(pieces(form))
+    chosen = data.draw(st.sets(st.integers(1, len(members) - 1), min_size=1))
+    for number in chosen:
+        member = bytearray(members[number])
+        member[data.draw(st.integers(10, len(member) - 1))] ^= data.draw(st.integers(1, 255))
+        members[number] = bytes(member)
+    reader, records = read(b"".join(members))
+    skipped = len(members) - len(URLS)
+    expected = [URLS[number - skipped] for number in range(skipped, len(members)) if number not in chosen]
+    assert [record.url for record in records if record.kind == "response"] == expected
+    assert (reader.records, reader.unreadable.total()) == (len(members), len(chosen))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_file_that_ends_anywhere_has_lost_one_record_at_most(form: str, data: st.DataObject):
+    content = b"".join(pieces(form))
+    end = data.draw(st.integers(100, len(content) - 1))
+    reader, records = read(content[:end])
+    found = [record.url for record in records if record.kind == "response"]
+    assert found == URLS[: len(found)]
+    assert reader.unreadable.total() <= 1
+    if len(pieces(form)) > 1:
+        bounds = itertools.accumulate(map(len, pieces(form)))
+        assert len(records) >= sum(bound <= end for bound in bounds)
+    assert set(reader.unreadable) <= {"truncated", "damaged"}
 
 
 @example(b"WARC/1.0\r\nContent-Length: -5\r\n\r\n\r\n\r\n")

@@ -82,7 +82,7 @@ class TestOverHttp:
         pages = FILES * 5
         assert counters == {
             "records.in_archives": FILES + 3 * pages, "skipped.type.warcinfo": FILES, "skipped.type.request": pages,
-            "skipped.type.metadata": pages,
+            "skipped.type.metadata": pages, "digests.verified": pages,
         }  # fmt: skip
         assert rows[0]["crawled"].isoformat() == "2025-08-02T22:00:03+00:00"
         assert (rows[0]["content_type"], rows[0]["encoding"], rows[0]["language_hint"]) == ("text/html", "UTF-8", "en")

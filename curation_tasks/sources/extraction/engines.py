@@ -72,6 +72,7 @@ def make_trafilatura(parameters: ExtractionParameters) -> ExtractionEngine:
 def make_justext(parameters: ExtractionParameters) -> ExtractionEngine:
     """Stop-word density of paragraphs. The stop list is the one whose words the page has most. https://github.com/miso-belica/jusText"""
     import justext
+    from lxml.etree import ParserError
     from resiliparse.extract.html2text import extract_plain_text
 
     from curation_tasks.sources.extraction.stop_words import StopLists
@@ -85,7 +86,10 @@ def make_justext(parameters: ExtractionParameters) -> ExtractionEngine:
         stop_words = lists.of_text(extract_plain_text(page.tree, main_content=False, alt_texts=False))
         # Scripts without spaces, and languages without a list, are judged by length and links alone.
         density = {} if stop_words else {"stopwords_low": 0.0, "stopwords_high": 0.0}
-        paragraphs = justext.justext(_without_declaration(page.html), stop_words, **density)
+        try:
+            paragraphs = justext.justext(_without_controls(_without_declaration(page.html)), stop_words, **density)
+        except ParserError:
+            return ""  # a declaration, comments, and nothing else
         kept = (item.text for item in paragraphs if parameters.content == "whole" or not item.is_boilerplate)
         return "\n\n".join(text for text in kept if text)
 
@@ -98,12 +102,25 @@ ENGINES: dict[str, Callable[[ExtractionParameters], ExtractionEngine]] = {
     "justext": make_justext,
 }
 
+#: Characters that XML does not have, by themselves or as references; justext raises when they stand beside what it removes.
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:x0*([0-9a-f]{1,6})|0*([0-9]{1,7}));?", re.IGNORECASE)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.IGNORECASE)
 
 
 def _without_declaration(html: str) -> str:
     """lxml refuses text that declares an encoding: it is decoded already."""
     return _DECLARATION.sub("", html.replace("\0", ""), count=1)
+
+
+def _without_controls(html: str) -> str:
+    """Spaces for what XML does not have."""
+
+    def replaced(match: re.Match[str]) -> str:
+        number = int(match[1], 16) if match[1] else int(match[2])
+        return " " if number > 0x10FFFF or number == 0 or _CONTROL.match(chr(number)) else match[0]
+
+    return _REFERENCE.sub(replaced, _CONTROL.sub(" ", html))
 
 
 def _tidy(text: str) -> str:
