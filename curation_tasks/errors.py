@@ -13,6 +13,8 @@ EXIT_INPUT = 65
 EXIT_INTERNAL = 70
 EXIT_TRANSIENT = 75
 EXIT_CONFIG = 78
+#: Of a program that was stopped by Ctrl-C, as shells have it.
+EXIT_INTERRUPTED = 130
 
 
 class CurationError(Exception):

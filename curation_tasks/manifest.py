@@ -136,7 +136,13 @@ def read_manifest(uri: str) -> Manifest:
     uri = filesystem.absolute(uri)
     if not uri.endswith(".json"):
         uri = f"{uri}/{MANIFEST_NAME}"
-    data = filesystem.read_bytes(uri)
+    try:
+        data = filesystem.read_bytes(uri)
+    except InputError as error:
+        raise InputError(
+            "no manifest lies there", where=uri, expected="a manifest, its folder, or a published entry",
+            remedy="`curate status` lists what a storage root holds",
+        ) from error  # fmt: skip
     try:
         document = json.loads(data)
         manifest = Manifest(uri, document["content"], document["lineage"], document["execution"])

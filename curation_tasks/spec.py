@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from curation_tasks.errors import ConfigError, did_you_mean
-from curation_tasks.yaml_files import Origin, plain, read_text, read_yaml, validation_error
+from curation_tasks.yaml_files import MisplacedError, Origin, plain, read_text, read_yaml, validation_error
 
 #: The id of the stage that every run begins with; no stage of a file may take it.
 RESOLVE = "resolve"
@@ -278,7 +278,7 @@ class PipelineSpec(_Model):
     def _parameters_are_free(self) -> Self:
         for name in self.parameters:
             if name in RUN_PARAMETERS:
-                raise ValueError(f"{name!r} is a parameter that every run has; give yours another name")
+                raise MisplacedError(f"{name!r} is a parameter that every run has; give yours another name", ("parameters", name))
         return self
 
     @model_validator(mode="after")
@@ -286,14 +286,15 @@ class PipelineSpec(_Model):
         seen: list[str] = []
         for position, stage in enumerate(self.stages):
             if stage.id in seen:
-                raise ValueError(f"two stages are called {stage.id!r}")
+                raise MisplacedError(f"two stages are called {stage.id!r}", ("stages", position, "id"))
             for need in stage.needs or ():
                 if need not in seen:
                     later = any(other.id == need for other in self.stages[position:])
                     hint = "stages are listed in the order of the data: move it up" if later else did_you_mean(need, seen)
-                    raise ValueError(f"stage {stage.id!r} needs {need!r}, which is no stage above it; {hint}")
+                    where = ("stages", position, "needs")
+                    raise MisplacedError(f"stage {stage.id!r} needs {need!r}, which is no stage above it; {hint}", where)
             if stage.kind != "source" and stage.needs is None and position == 0:
-                raise ValueError(f"the first stage, {stage.id!r}, must be a source")
+                raise MisplacedError(f"the first stage, {stage.id!r}, must be a source", ("stages", position))
             seen.append(stage.id)
         return self
 
@@ -347,6 +348,7 @@ class PipelineSpec(_Model):
                 f"{snapshot!r} is no {self.partitions.by}",
                 where=self.origin.path,
                 expected=f"a date as {date(2026, 1, 31).strftime(pattern)}",
+                remedy="give --snapshot" if snapshot == ALL else None,
             )
         return snapshot
 

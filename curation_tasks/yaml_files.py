@@ -19,6 +19,19 @@ from ruamel.yaml.error import MarkedYAMLError
 from curation_tasks.errors import ConfigError, did_you_mean
 
 
+class MisplacedError(ValueError):
+    """What a validator of a whole model found wrong with something inside it.
+
+    Args:
+        message: What is wrong.
+        location: Where that stands, relative to the model.
+    """
+
+    def __init__(self, message: str, location: Sequence[str | int]):
+        super().__init__(message)
+        self.location = location
+
+
 class Origin:
     """Where a value of a spec stands in the file that it was read from."""
 
@@ -70,7 +83,11 @@ def read_yaml(text: str, path: str) -> Any:
         return yaml.load(StringIO(text))
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"not valid YAML: {error.problem or error.context}", where=f"{path}{line}") from None
+        tab = "\\t" in str(error.problem)
+        raise ConfigError(
+            f"not valid YAML: {error.problem or error.context}", where=f"{path}{line}",
+            remedy="indent by spaces: YAML allows no tabs there" if tab else None,
+        ) from None  # fmt: skip
     except Exception as error:  # ruamel raises several bare kinds on odd characters
         raise ConfigError(f"not valid YAML: {error}", where=path) from None
 
@@ -116,7 +133,7 @@ def validation_error(error: ValidationError, origin: Origin, model: type[BaseMod
     for item in found:
         if item["type"] == "too_short" and item["loc"] in inner:
             continue
-        location = (*prefix, *item["loc"])
+        location = (*prefix, *item["loc"], *getattr(item.get("ctx", {}).get("error"), "location", ()))
         problems.append(f"{origin.where(location)}: {_problem(item, model)}")
     first, _, what = problems[0].partition(": ")
     return ConfigError("\n".join([what, *problems[1:]]), where=first)

@@ -89,3 +89,24 @@ def test_the_snapshot_of_a_pipeline_without_partitions_is_all(pipeline_text):
     for bad in ("../up", "a/b", "", ".hidden"):
         with pytest.raises(ConfigError):
             partitioned.check_snapshot(bad)
+
+
+def test_a_stage_that_is_misplaced_is_named_with_its_line(pipeline_text):
+    with pytest.raises(ConfigError, match=r"^p\.yaml:3: the first stage, 'clean', must be a source"):
+        parse_pipeline("name: p\nstages:\n  - id: clean\n    operations: [cleaning.quotes]\n", "p.yaml")
+    twice = "name: p\nstages:\n  - {id: a, source: jsonl}\n  - {id: b, needs: [c], operations: [cleaning.quotes]}\n"
+    with pytest.raises(ConfigError, match=r"^p\.yaml:4: stage 'b' needs 'c'"):
+        parse_pipeline(twice, "p.yaml")
+    with pytest.raises(ConfigError, match=r"^p\.yaml:4: two stages are called 'a'"):
+        parse_pipeline(twice.replace("id: b, needs: [c]", "id: a"), "p.yaml")
+
+
+def test_a_wrong_stage_is_not_said_to_be_missing():
+    with pytest.raises(ConfigError) as caught:
+        parse_pipeline("name: p\nstages:\n  - {id: ../a, source: jsonl}\n", "p.yaml")
+    assert str(caught.value).count("\n") == 0
+
+
+def test_tabs_are_named():
+    with pytest.raises(ConfigError, match="indent by spaces"):
+        parse_pipeline("name: p\nstages:\n\t- id: a\n", "p.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 from typing import Annotated
@@ -16,6 +17,7 @@ from curation_tasks.cli import (
     init,
     lineage,
     operations,
+    options,
     plan,
     preview,
     rejudge,
@@ -31,7 +33,7 @@ from curation_tasks.cli import (
     verify,
     warm,
 )
-from curation_tasks.errors import EXIT_INTERNAL, CurationError
+from curation_tasks.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CurationError
 from curation_tasks.logs import configure_logs, logger
 
 application = typer.Typer(
@@ -40,6 +42,7 @@ application = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
     epilog="First step: [bold]curate init my-pipeline[/] writes a pipeline that runs at once, and says how.",
 )
 
@@ -50,8 +53,22 @@ for _module in (
     _module.register(application)
 
 
+def _flowing(help_: str) -> str:
+    """A docstring whose lines end where the terminal's do; examples, which are indented, stay as they are."""
+    paragraphs = help_.split("\n\n")
+    return "\n\n".join(text if "\n " in text or text.startswith(" ") else text.replace("\n", " ") for text in paragraphs)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from curation_tasks import __version__
+
+        print(f"curate {__version__}")
+        raise typer.Exit
+
+
 @application.command()
-def version(json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+def version(json_: options.Json = False) -> None:
     """Print the versions that decide outputs.
 
     [bold]Example[/]: curate version --json
@@ -75,6 +92,17 @@ def version(json_: Annotated[bool, typer.Option("--json", help="For machines.")]
             print(f"{name} {value}")
 
 
+@application.callback()
+def _curate(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)] = False,
+) -> None:
+    pass
+
+
+for _command in application.registered_commands:
+    _command.help = _flowing(inspect.getdoc(_command.callback) or "")
+
+
 def main() -> None:
     """The entry point: runs a command and turns what it raises into an exit code (see ``curation_tasks.errors``)."""
     configure_logs()
@@ -88,8 +116,12 @@ def main() -> None:
         _say("out of memory\n  what to do: give the stage more `resources.memory`, or fewer --workers")
         sys.exit(EXIT_INTERNAL)
     except KeyboardInterrupt:
-        _say("stopped; finished units are kept, the same command goes on there")
-        sys.exit(130)
+        _stopped()
+    except SystemExit as end:
+        # What a key press has become by the time it leaves a command.
+        if end.code == EXIT_INTERRUPTED:
+            _stopped()
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
@@ -100,6 +132,11 @@ def main() -> None:
 
 def _say(message: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {message.replace('[', chr(92) + '[')}", soft_wrap=True)
+
+
+def _stopped() -> None:
+    _say("stopped; finished units are kept, the same command goes on there")
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def _terminate(number: int, frame: object) -> None:

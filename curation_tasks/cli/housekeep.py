@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from curation_tasks.cli import options
-from curation_tasks.cli.output import console, print_json, print_table, size, unit_progress
+from curation_tasks.cli.output import console, counted, print_json, print_table, size, unit_progress
 
 
 def housekeep(
@@ -69,7 +69,10 @@ def _show(rows: list[dict[str, object]], total: int, delete: bool) -> None:
             [[row["folder"], "yes" if row["finished"] else "no", row["files"], row["bytes"]] for row in rows],
             right=["files", "bytes"],
         )
-    console.print(f"{len(rows):,} folders, {size(total)}{'' if delete or not rows else '; --delete removes them'}")
+    if rows:
+        console.print(f"{counted(len(rows), 'folder')}, {size(total)}{'' if delete else '; --delete removes them'}")
+    else:
+        console.print("Nothing has expired.")
 
 
 def register(application: typer.Typer) -> None:

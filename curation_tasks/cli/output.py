@@ -24,9 +24,11 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    if title:  # not the table's own title, which would be folded into a narrow table
+        console.print(f"[italic]{_cell(title)}[/]", soft_wrap=True, highlight=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for name in columns:
-        whole = name in ("stage", "kind", "step") or name in right
+        whole = name in ("stage", "kind", "step", "at (UTC)") or name in right
         table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*[_cell(value) for value in row])
@@ -41,6 +43,16 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     return str(value).replace("[", "\\[")
+
+
+def moment(time_: str | None) -> str | None:
+    """An ISO time for people, to the minute."""
+    return time_[:16].replace("T", " ") if time_ else None
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 stage``, ``2 stages``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(count: int | None) -> str:

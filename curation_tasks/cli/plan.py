@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from curation_tasks.cli import options
-from curation_tasks.cli.output import console, print_json, print_table
+from curation_tasks.cli.output import console, counted, print_json, print_table
 from curation_tasks.errors import ConfigError
+from curation_tasks.parts import ExportPart
+from curation_tasks.plan import PlannedStage
 from curation_tasks.yaml_files import read_overrides
 
 
@@ -73,24 +75,29 @@ def plan(
             console.print(shlex.join(call.argv()), soft_wrap=True, highlight=False)
         return
     print_table(
-        f"{planned.spec.name}: {len(planned.stages)} stages",
-        ["stage", "kind", "reads", "does", "adds columns", "may reject for"],
-        [_row(stage) for stage in planned.stages],
+        f"{planned.spec.name}: {counted(len(planned.stages), 'stage')}",
+        ["stage", "kind", "reads", "does"],
+        [[stage.id, stage.kind, ", ".join(stage.needs), ", ".join(call.use for call in stage.calls)] for stage in planned.stages],
     )
+    # Tables of their own: beside the others their names would be broken on a narrow terminal.
+    for title, names_of in (("adds columns", _added), ("may reject for", _reasons)):
+        rows = [[stage.id, ", ".join(names)] for stage in planned.stages if (names := names_of(stage))]
+        if rows:
+            console.print()
+            print_table("", ["stage", title], rows)
+    if any(call.part.notes_of(call.parameters) for stage in planned.stages for call in stage.calls):
+        console.print()
     for stage in planned.stages:
         for note in [note for call in stage.calls for note in call.part.notes_of(call.parameters)]:
             console.print(f"{stage.id}: {note}", soft_wrap=True, highlight=False)
 
 
-def _row(stage: Any) -> list[str]:
-    added = [name for name in stage.columns_out if name not in stage.columns_in] if stage.kind in ("source", "operations") else []
-    reasons = [reason for call in stage.calls if hasattr(call.part, "rejects") for reason in _rejects(call)]
-    return [stage.id, stage.kind, ", ".join(stage.needs), "\n".join(call.use for call in stage.calls), "\n".join(added), "\n".join(reasons)]
+def _added(stage: PlannedStage) -> list[str]:
+    return [name for name in stage.columns_out if name not in stage.columns_in] if stage.kind in ("source", "operations") else []
 
 
-def _rejects(call: Any) -> list[str]:
-    declared = call.part.rejects
-    return list(declared(call.parameters) if callable(declared) else declared)
+def _reasons(stage: PlannedStage) -> list[str]:
+    return [reason for call in stage.calls if not isinstance(call.part, ExportPart) for reason in call.part.rejects_of(call.parameters)]
 
 
 def register(application: typer.Typer) -> None:

@@ -56,7 +56,10 @@ def run(
         return
     from curation_tasks.lineage.funnel import funnel
 
-    funnel_tables(funnel(last))
+    rows = funnel(last)
+    funnel_tables(rows)
+    if empty := next((row["stage"] for row in rows if row.get("documents") == 0), None):
+        console.print(f"\n[bold]No document is left[/] after {empty}; the reasons of rejection say why.", highlight=False)
     if all(outcome["reused"] for outcome in outcomes):
         console.print("\nNothing had to be done: every stage was done before with the same inputs and parameters.")
     if "published" in outcomes[-1]:

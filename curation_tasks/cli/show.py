@@ -16,7 +16,7 @@ from curation_tasks.manifest import Manifest
 def show(
     manifest: Annotated[str, typer.Argument(help="URI of a manifest, of its folder, or of a published entry.")],
     funnel_: Annotated[bool, typer.Option("--funnel", help="Documents and reasons of this and all stages before it.")] = False,
-    documents: Annotated[int, typer.Option("--documents", help="Print the first N documents as JSON lines.")] = 0,
+    documents: Annotated[int, typer.Option("--documents", min=0, help="Print the first N documents as JSON lines.")] = 0,
     json_: options.Json = False,
 ) -> None:
     """Show what a stage made: counts, reasons, schema, shards.

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from curation_tasks.cli import options
-from curation_tasks.cli.output import console, print_json, print_table
+from curation_tasks.cli.output import console, moment, print_json, print_table
+from curation_tasks.errors import ConfigError, did_you_mean
 
 
 def status(
@@ -28,6 +29,7 @@ def status(
     """
     from curation_tasks.runner.freshness import states
     from curation_tasks.runner.retention import expired_folders, snapshots
+    from curation_tasks.storage.filesystem import list_folders
 
     rows: list[dict[str, Any]] = snapshots(root, pipeline)
     gone = expired_folders(root, expired, pipeline) if expired is not None else []
@@ -35,15 +37,19 @@ def status(
         print_json({"snapshots": rows, "expired": gone})
         return
     if not rows:
+        known = list_folders(root) if pipeline else []
+        if known:
+            raise ConfigError(f"no pipeline {pipeline!r} has run here; {did_you_mean(str(pipeline), known)}", where=root)
         console.print(f"Nothing there yet: {root}")
         return
     incremental = any(row["earlier"] for row in rows)
+    more = ["earlier snapshots"] if incremental else []
     print_table(
         root,
-        ["pipeline", "snapshot", "published", "at", "documents", "unfinished stages", *(["earlier snapshots"] if incremental else [])],
+        ["pipeline", "snapshot", "published", "at (UTC)", "documents", "unfinished stages", *more],
         [
             [
-                r["pipeline"], r["snapshot"], r["version"] or "no", r["published"], r["documents"], ", ".join(r["unfinished"]),
+                r["pipeline"], r["snapshot"], r["version"] or "no", moment(r["published"]), r["documents"], ", ".join(r["unfinished"]),
                 *([states(r["earlier"])] if incremental else []),
             ]
             for r in rows

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from curation_tasks.errors import did_you_mean
+from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.classifier_parameters import FASTTEXT_QUALITY
+from curation_tasks.filters.extension_parameters import EXTENSION
 from curation_tasks.filters.histogram_parameters import CHARACTER_HISTOGRAM
 from curation_tasks.filters.language_codes import list_for
 from curation_tasks.filters.language_parameters import LANGUAGE
@@ -126,6 +127,10 @@ class QualityParameters(RuleChoice):
     language_column: str = Field("language", description="The column that chooses among `by_language`; any column of strings will do.")
     tokenizer: FilePath | None = Field(None, description="A tokenizer.json of Hugging Face, for `token_count` and `characters_per_token`.")
     pattern: str | None = Field(None, description="A regular expression (RE2), for `pattern_count`.")
+    substring: str | None = Field(None, min_length=1, description="A piece of text, capitals and all, for `substring_count`.")
+    substring_position: Literal["any", "prefix", "suffix"] = Field(
+        "any", description="Where it counts: anywhere, or only as the beginning or the end of the text."
+    )
     code: CommentStyle | None = Field(None, description="How comments are written, for `comment_ratio`.")
     user_signals: dict[str, FunctionPath] = Field(
         {},
@@ -179,12 +184,19 @@ class QualityParameters(RuleChoice):
 
 
 #: Count → the parameter without which it cannot be taken.
-_NEEDED = {"tokens": "tokenizer", "bad_words": "bad_words", "pattern_matches": "pattern", "comment_characters": "code"}
+_NEEDED = {
+    "tokens": "tokenizer",
+    "bad_words": "bad_words",
+    "pattern_matches": "pattern",
+    "substring_matches": "substring",
+    "comment_characters": "code",
+}
 #: Count → the distributions whose version decides it.
 _LIBRARIES = {
     "tokens": ("tokenizers",),
     "bad_words": ("pyarrow",),
     "pattern_matches": ("pyarrow",),
+    "alphanumerics": ("pyarrow",),
     "html_text_characters": ("resiliparse",),
 }
 
@@ -251,6 +263,9 @@ def _libraries(parameters: QualityParameters) -> list[str]:
 
 def _with_rules(parameters: QualityParameters, rules: str) -> QualityParameters:
     """The parameters with another rule set for all documents that have none by their language."""
+    if rules not in shipped_rule_sets() and not Path(rules).suffix and not Path(rules).exists():
+        near = did_you_mean(rules, shipped_rule_sets())
+        raise ConfigError(f"no rule set and no file of rules is called {rules!r}; {near}")
     given = parameters.model_dump(mode="json", exclude={"rules", "rules_file", "extra_rules", "bounds"})
     return QualityParameters.model_validate(given | {"rules" if rules in shipped_rule_sets() else "rules_file": rules})
 
@@ -261,7 +276,9 @@ def _measured_by(parameters: QualityParameters) -> dict[str, Any]:
     choices = {str(language): choice.model_dump(mode="json", include=fields) for language, choice in parameters.choices().items()}
     # A language with rules of its own that measures like all others changes nothing.
     choices = {language: choice for language, choice in choices.items() if choice != choices["None"] or language == "None"}
-    shared = parameters.model_dump(mode="json", include={"language_column", "tokenizer", "pattern", "code"})
+    shared = parameters.model_dump(
+        mode="json", include={"language_column", "tokenizer", "pattern", "substring", "substring_position", "code"}
+    )
     if len(choices) == 1:
         del shared["language_column"]
     return {name: [choices, shared, parameters.user_signals.get(name)] for name in parameters.signal_names()}
@@ -269,6 +286,7 @@ def _measured_by(parameters: QualityParameters) -> dict[str, Any]:
 
 PARTS = (
     CHARACTER_HISTOGRAM,
+    EXTENSION,
     FASTTEXT_QUALITY,
     LANGUAGE,
     URL,

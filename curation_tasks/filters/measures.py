@@ -48,6 +48,8 @@ def measured_counts(
         ),
         "pattern_matches": lambda texts: _matches(texts, str(parameters.pattern)),
         "comment_characters": lambda texts: comment_characters(texts, str(parameters.code)),
+        "substring_matches": lambda texts: _substring(texts, str(parameters.substring), parameters.substring_position),
+        "alphanumerics": alphanumerics,
         "html_text_characters": _html_text,
     }
     texts = pc.fill_null(texts, "")
@@ -115,6 +117,16 @@ def _matches(texts: pa.Array, pattern: str, where: str | None = None) -> np.ndar
         return pc.count_substring_regex(texts, pattern).to_numpy().astype(np.int64)
     except pa.ArrowInvalid as error:
         raise ConfigError(f"not a pattern of RE2: {str(error)[:200]}", where=where or f"pattern {pattern!r}") from error
+
+
+def _substring(texts: pa.Array, wanted: str, position: str) -> np.ndarray:
+    count = {"any": pc.count_substring, "prefix": pc.starts_with, "suffix": pc.ends_with}[position]
+    return count(texts, wanted).cast(pa.int64()).to_numpy()
+
+
+def alphanumerics(texts: pa.Array) -> np.ndarray:
+    """Letters and numbers of each text, int64, shape (rows,)."""
+    return _matches(texts, r"[\pL\pN]")
 
 
 def _html_text(texts: pa.Array) -> np.ndarray:

@@ -18,6 +18,8 @@ MEASURED_COUNTS: Mapping[str, str] = {
     "bad_words": "Occurrences of words of the given list.",
     "pattern_matches": "Places at which the given pattern matches.",
     "comment_characters": "Characters of comments, and for Python of strings that stand alone, in the given kind of code.",
+    "alphanumerics": "Letters and numbers (categories L and N).",
+    "substring_matches": "Occurrences of the given substring; at most 1 for a position other than any.",
     "html_text_characters": "Characters of the text of an HTML page, scripts and styles left out.",
 }
 
@@ -57,6 +59,7 @@ class Ratio:
         count: What is divided.
         over: What it is divided by.
         less: A count that is taken off ``over``.
+        without: A count that is taken off ``count``.
         rest: Divides what is left of ``over`` when ``count`` is taken off.
         at_most_one: Cuts at 1.
         one_where: A count: where it is not 0, the ratio is 1.
@@ -65,17 +68,19 @@ class Ratio:
     count: str
     over: str
     less: str | None = None
+    without: str | None = None
     rest: bool = False
     at_most_one: bool = False
     one_where: str | None = None
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.count, self.over, self.less, self.one_where) if name is not None)
+        return tuple(name for name in (self.count, self.over, self.less, self.without, self.one_where) if name is not None)
 
     def __call__(self, counts: Mapping[str, Any]) -> Any:
         whole = counts[self.over] - counts[self.less] if self.less else counts[self.over]
-        part = whole - counts[self.count] if self.rest else counts[self.count]
+        count = counts[self.count] - counts[self.without] if self.without else counts[self.count]
+        part = whole - count if self.rest else count
         ratio = part / (whole + (whole == 0)) * (whole != 0)
         if self.at_most_one:
             ratio = ratio.clip(max=1.0)
@@ -86,7 +91,8 @@ class Ratio:
 
     def __str__(self) -> str:
         whole = f"({self.over} − {self.less})" if self.less else self.over
-        text = f"({self.over} − {self.count}) / {whole}" if self.rest else f"{self.count} / {whole}"
+        count = f"({self.count} − {self.without})" if self.without else self.count
+        text = f"({self.over} − {count}) / {whole}" if self.rest else f"{count} / {whole}"
         text = f"min(1, {text})" if self.at_most_one else text
         return f"{text}, 1 where {self.one_where}" if self.one_where else text
 
@@ -225,6 +231,14 @@ _ROWS = (
     # Lines
     _count("line_count", "lines", "Lines that are not blank.", _FINEWEB),
     _ratio("mean_line_length", "line_characters", "lines", "Mean characters of a line that is not blank.", _CODE),
+    _ratio(
+        "mean_split_line_length",
+        "characters",
+        "split_lines",
+        "Mean characters of a line, blank ones included, newlines aside.",
+        "BigCode, preprocessing; NeMo Curator, PerExtensionFilter",
+        without="newlines",
+    ),
     _count("longest_line_length", "longest_line", "Characters of the longest line.", _CODE),
     _count("long_line_count", "long_lines", "Lines of at least 200 characters.", "mC4, arXiv:2010.11934, section 3.1"),
     _ratio("short_line_ratio", "short_lines", "lines", "Share of lines of at most 30 characters.", _FINEWEB),
@@ -334,8 +348,29 @@ _ROWS = (
     # What needs a file
     _count("token_count", "tokens", "Tokens; needs `tokenizer`.", f"{_NEMO}, TokenCountFilter"),
     _ratio("characters_per_token", "characters", "tokens", "Characters a token; needs `tokenizer`.", f"{_CODE}, TokenizerFertilityFilter"),
+    _ratio(
+        "unicode_alphanumeric_ratio",
+        "alphanumerics",
+        "characters",
+        "Share of letters and numbers in the characters.",
+        "BigCode, preprocessing; NeMo Curator, PerExtensionFilter; Data-Juicer, AlphanumericFilter",
+    ),
+    _ratio(
+        "bad_word_ratio",
+        "bad_words",
+        "words",
+        "Words of a list over words, at most 1; needs `bad_words`.",
+        "Data-Juicer, FlaggedWordFilter",
+        at_most_one=True,
+    ),
+    _count(
+        "substring_count",
+        "substring_matches",
+        "Occurrences of a substring, anywhere or as the beginning or the end of the text; needs `substring`.",
+        f"{_NEMO}, SubstringFilter",
+    ),
     _count("bad_word_count", "bad_words", "Occurrences of words of a list; needs `bad_words`.", _C4),
-    _count("pattern_count", "pattern_matches", "Places at which a pattern matches; needs `pattern`.", f"{_NEMO}, SubstringFilter"),
+    _count("pattern_count", "pattern_matches", "Places at which a pattern matches; needs `pattern`.", "datatrove, RegexFilter"),
 )
 
 #: What signals of users are called, so that a file of rules may name them.

@@ -83,7 +83,8 @@ class SourceStage(Stage):
         bad = [(index, result["quarantined"]) for index, result in enumerate(results) if "quarantined" in result]
         allowed = self.spec["options"]["max_quarantined_ratio"]
         if len(bad) > allowed * len(results):
-            shown = "\n".join(f"  {self.units[index]['path']}: {error}" for index, error in bad[:5])
+            shown = "\n".join(f"  {self.units[index]['path']}: {error}".replace("\n", "\n    ") for index, error in bad[:5])
+            shown += f"\n  … and {len(bad) - 5:,} more" if len(bad) > 5 else ""
             raise InputError(
                 f"{len(bad)} of {len(results)} units cannot be read:\n{shown}",
                 where=f"stage {self.spec['id']}",
@@ -145,7 +146,7 @@ def _limited(batches: Iterator[pa.RecordBatch], limit: int | None, context: RunC
         yield from batches
         return
     for batch in batches:
-        yield batch.slice(0, limit)
+        yield batch.slice(0, min(limit, len(batch)))
         if len(batch) >= limit:
             context.count("beyond_limit", len(batch) - limit)
             break

@@ -32,6 +32,14 @@ _CONNECTION_ERRORS = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTim
                       "ClientConnectorError", "ClientConnectorDNSError", "ServerDisconnectedError", "ServerTimeoutError",
                       "ClientPayloadError", "IncompleteRead", "FSTimeoutError")  # fmt: skip
 
+#: What paths are to blame for.
+_PATH_ERRORS = {
+    errno.EEXIST: "a file stands where a folder is needed",
+    errno.ENOTDIR: "a file stands where a folder is needed",
+    errno.EISDIR: "a folder stands where a file is needed",
+    errno.ENAMETOOLONG: "the name is longer than the file system allows",
+    errno.EROFS: "the file system can only be read",
+}
 #: An unreachable store is reported after _REPEATS (of s3fs) times _ATTEMPTS (of botocore) connections, below 20 seconds.
 _ATTEMPTS, _REPEATS, _CONNECT_SECONDS = 3, 2, 3
 
@@ -142,13 +150,15 @@ def _translated(error: Exception, uri: str) -> CurationError:
         return ConfigError(
             f"access was refused ({_name(chain[-1])})",
             where=uri,
-            expected="credentials that may read and write here",
-            remedy="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL), or the file's permissions",
+            expected="a user who may read and write here" if scheme_of(uri) == "file" else "credentials that may read and write here",
+            remedy="change the permissions, or choose another folder"
+            if scheme_of(uri) == "file"
+            else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL)",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TransientError("the disk is full", where=uri, remedy="free space or choose another --root; finished units are kept")
-    if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS):
-        return ConfigError(error.strerror or str(error), where=uri)
+    if isinstance(error, OSError) and error.errno in _PATH_ERRORS:
+        return ConfigError(_PATH_ERRORS[error.errno], where=uri, remedy="name another path")
     return TransientError(f"storage failed: {_name(error)}: {error}", where=uri, remedy="it is tried again; look at the store if it lasts")
 
 

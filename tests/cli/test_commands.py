@@ -2,30 +2,17 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-COMMANDS = [
-    "run",
-    "plan",
-    "stage",
-    "operations",
-    "show",
-    "verify",
-    "explain",
-    "status",
-    "report",
-    "train-classifier",
-    "init",
-    "version",
-    "preview",
-    "warm",
-    "signals",
-    "rejudge",
-    "unindex",
-]
+from curation_tasks.cli.application import application
+
+COMMANDS = [command.name or command.callback.__name__ for command in application.registered_commands]
 
 
 def curate(*arguments, check=None, **environment):
@@ -179,6 +166,19 @@ def test_status_and_expired_folders(finished):
     assert shown["expired"] == []
 
 
+def test_status_is_for_people_and_knows_its_pipelines(finished):
+    shown = curate("status", "--root", finished[0] / "data", check=0).stdout
+    assert re.search(r"small +all +1 +20\d\d-\d\d-\d\d \d\d:\d\d +5", shown)
+    assert "did you mean 'small'?" in curate("status", "--root", finished[0] / "data", "--pipeline", "smal", check=78).stderr
+    assert curate("housekeep", "--root", finished[0] / "data", check=0).stdout == "Nothing has expired.\n"
+
+
+def test_a_plan_breaks_no_name_on_a_narrow_terminal(tmp_path):
+    shown = curate("plan", Path(__file__).parents[2] / "dags/pipelines/quickstart.yaml", check=0, COLUMNS="80").stdout
+    assert "tinystories.top_2_gram_ratio.max" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_report_is_written(finished, tmp_path):
     curate("report", finished[2], "-o", tmp_path / "r.html", check=0)
     assert "<svg" in (tmp_path / "r.html").read_text()
@@ -198,13 +198,17 @@ def test_operations_lists_and_describes_parts():
     names = {(part["kind"], part["name"]) for part in json.loads(curate("operations", "--json", check=0).stdout)}
     assert {("source", "jsonl"), ("operation", "filters.quality"), ("reduction", "dedup.exact"), ("export", "parquet")} <= names
     assert "normalization" in curate("operations", "dedup.exact", check=0).stdout
+    shown = curate("operations", "warc", check=0, COLUMNS="80").stdout
+    assert 'list of text; default ["text/html", "application/xhtml+xml"]' in shown
+    assert "None" not in shown
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["run", "missing.yaml"], 78, "no such pipeline file"),
-        (["show", "missing/manifest.json"], 65, "no such file"),
+        (["show", "missing/manifest.json"], 65, "no manifest lies there"),
+        (["show", "missing", "--documents", "-1"], 2, "greater than or equal to 0"),
         (["stage", "refine"], 78, "--resolved"),
         (["operations", "dedup.exat"], 78, "did you mean 'dedup.exact'?"),
         (["rum"], 2, "No such command"),
@@ -251,7 +255,23 @@ def test_init_writes_a_pipeline_that_runs_and_a_test_that_passes(tmp_path):
     curate("init", "my-news", "--folder", folder, check=78)
 
 
+def test_ctrl_c_says_that_the_work_is_kept(tmp_path):
+    pipeline = tmp_path / "long.yaml"
+    pipeline.write_text("name: long\nstages:\n  - {id: stories, source: story_generator, parameters: {stories: 1000000}}\n")
+    command = [sys.executable, "-m", "curation_tasks.cli", "run", str(pipeline), "--root", str(tmp_path / "data")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "stage starts" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "error: stopped; finished units are kept" in said
+    assert "Traceback" not in said
+
+
 def test_version_names_the_libraries():
+    assert curate("--version", check=0).stdout.startswith("curate 0.")
     assert {"curation-tasks", "pyarrow", "dask"} <= set(json.loads(curate("version", "--json", check=0).stdout))
 
 
@@ -285,7 +305,9 @@ def test_rejudge_tells_verdicts_and_commits(finished, tmp_path):
     shown = curate("rejudge", refine, "--rules", tmp_path / "house.yaml", check=0).stdout
     assert "house.word_count.max" in shown
     wrong = curate("rejudge", refine, "--rules", "tinystorie", check=78)
-    assert "no such file of rules" in wrong.stderr
+    assert "did you mean 'tinystories'?" in wrong.stderr
+    wrong = curate("rejudge", refine, "--rules", tmp_path / "hose.yaml", check=78)
+    assert "did you mean 'house.yaml'?" in wrong.stderr
 
 
 def test_a_plan_estimates_what_deduplication_costs(finished):

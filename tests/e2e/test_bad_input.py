@@ -66,6 +66,15 @@ def test_only_broken_files_fail_by_name(tmp_path):
     assert process.returncode == 65
     assert "b.jsonl.gz" in process.stderr
     assert "max_quarantined_ratio" in process.stderr
+    assert "      what to do: fetch it again" in process.stderr  # of the file, apart from that of the stage
+
+
+def test_a_file_where_a_folder_is_needed(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(GOOD)
+    process = run(tmp_path, [f"{tmp_path}/a.jsonl"], root=tmp_path / "a.jsonl")
+    assert process.returncode == 78
+    assert "a file stands where a folder is needed" in process.stderr
+    assert "what to do: name another path" in process.stderr
 
 
 def test_a_truncated_parquet_file_is_quarantined(tmp_path):

@@ -87,6 +87,13 @@ def test_patterns_are_counted():
         values(["a"], signals=["pattern_count"], pattern="(")
 
 
+@pytest.mark.parametrize(("position", "counts"), [("any", [2, 1, 1, 0, 0]), ("prefix", [1, 1, 0, 0, 0]), ("suffix", [1, 0, 1, 0, 0])])
+def test_a_substring_is_counted_where_it_is_wanted(position, counts):
+    texts = ["a.b and a.b", "a.b\n", "the a.b", "aXb", None]
+    given = {"substring": "a.b", "substring_position": position}
+    assert values(texts, signals=["substring_count"], **given) == [counts]
+
+
 def test_the_text_of_a_page_is_measured():
     page = "<html><head><style>p {color: red}</style></head><body><p>Hello, Mia</p><script>var x = 1</script></body></html>"
     lengths, ratios = values([page, "", None], signals=["html_text_length", "html_text_ratio"])

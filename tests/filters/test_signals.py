@@ -36,6 +36,7 @@ def test_formulas_beyond_a_ratio():
         (Ratio("a", "b", less="c"), [0.5, 0, 9 / 5], "a / (b − c)"),
         (Ratio("c", "b", rest=True), [0.5, 0, 5 / 6], "(b − c) / b"),
         (Ratio("a", "b", at_most_one=True), [0.25, 0, 1], "min(1, a / b)"),
+        (Ratio("b", "a", without="c"), [2, 0, 5 / 9], "(b − c) / a"),
         (Ratio("a", "b", one_where="c"), [1, 0, 1], "a / b, 1 where c"),
     ):
         assert formula(counts).tolist() == values
@@ -93,6 +94,7 @@ unique_word_ratio = 0.833
 word_entropy = 2.254
 line_count = 2
 mean_line_length = 29
+mean_split_line_length = 19.333
 longest_line_length = 33
 long_line_count = 0
 short_line_ratio = 0.5
@@ -145,6 +147,9 @@ html_text_length = 5
 html_text_ratio = 0.082
 token_count = 5
 characters_per_token = 12.2
+unicode_alphanumeric_ratio = 0.082
+bad_word_ratio = 0.417
+substring_count = 5
 bad_word_count = 5
 pattern_count = 5
 """

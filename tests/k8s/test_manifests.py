@@ -125,3 +125,15 @@ def test_images_end_as_nobody_and_take_their_versions_from_the_lock_file(path):
     for name in (name for source in sources for name in source.split()):
         assert f"!{name}" in allowed
         assert (REPOSITORY / name).exists()
+
+
+def test_what_the_troubleshooting_table_quotes_is_what_the_code_says():
+    text = (K8S / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \|", text[text.index("## When something goes wrong") :], re.MULTILINE)
+    sources = [path for place in ("curation_tasks", "plugins") for path in (REPOSITORY / place).rglob("*.py")]
+    said = " ".join(path.read_text(encoding="utf-8") for path in sources)
+    quoted = [part.strip() for row in rows for quote in re.findall(r"`([^`]+)`", row) for part in re.split(r"…|\(\w+\)", quote)]
+    assert len(quoted) > 15
+    for part in quoted:
+        # This one is said by the API server.
+        assert part in said or part == "violates PodSecurity", part

@@ -6,14 +6,17 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from curation_tasks.cli.run import run_pipeline
 from curation_tasks.clusters import ClusterSettings, open_cluster
+from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
 from curation_tasks.manifest import read_list, read_manifest
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner.retention import expired_folders, snapshots
+from curation_tasks.runner.source_stage import _limited
 from curation_tasks.storage.shard import read_shard
 
 
@@ -194,6 +197,12 @@ def test_a_limit_takes_the_first_records_in_the_order_of_the_units(pipeline, run
     assert read_manifest(outcomes["lines"]["manifest"]).content["counters"]["beyond_limit"] > 0  # of the batch that the limit cut
     assert [row["doc_id"] for row in rows] == [f"lines:0-{n}" for n in range(40)] + [f"lines:1-{n}" for n in range(15)]
     assert run(pipeline())["lines"]["key"] != outcomes["lines"]["key"]
+
+
+def test_a_limit_beyond_any_number_of_rows_is_none():
+    batch, context = pa.record_batch({"text": ["a", "b"]}), RunContext("demo", "all", "lines", "folder")
+    assert [len(taken) for taken in _limited(iter([batch, batch]), 10**30, context)] == [2, 2]
+    assert [len(taken) for taken in _limited(iter([batch, batch]), 3, context)] == [2, 1]
 
 
 def test_a_limited_run_is_published_only_as_a_trial(pipeline, run):
