@@ -348,6 +348,7 @@ class PipelineSpec(_Model):
                 f"{snapshot!r} is no {self.partitions.by}",
                 where=self.origin.path,
                 expected=f"a date as {date(2026, 1, 31).strftime(pattern)}",
+                remedy="give --snapshot" if snapshot == ALL else None,
             )
         return snapshot
 

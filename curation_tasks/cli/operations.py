@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, print_table
+
+_TYPES = {str: "text", int: "integer", float: "number", bool: "true | false"}
 
 
 class Kind(StrEnum):
@@ -56,18 +64,38 @@ def operations(
     print_table("", ["kind", "name", "what it does"], [[part.kind, part.name, part.summary] for part in parts])
     for part in parts if name else []:
         console.print()
-        print_table(
-            "parameters",
-            ["name", "type", "default", "meaning"],
-            [_parameter(field, info) for field, info in part.parameters.model_fields.items()],
-        )
-        console.print(f"\nexample: {dict(part.example)}", highlight=False, markup=False)
+        if part.parameters.model_fields:
+            print_table("", ["parameter", "meaning"], [_parameter(*item) for item in part.parameters.model_fields.items()])
+        if part.example:
+            console.print(f"\nexample: {_value(dict(part.example))}", highlight=False, markup=False)
 
 
-def _parameter(name: str, info: Any) -> list[str]:
-    annotation = info.annotation
-    kind = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-    return [name, kind, "(required)" if info.is_required() else str(info.get_default(call_default_factory=True)), info.description or ""]
+def _parameter(name: str, info: FieldInfo) -> list[str]:
+    default = "required" if info.is_required() else f"default {_value(info.get_default(call_default_factory=True))}"
+    return [name, f"{info.description or ''}\n{_type(info.annotation)}; {default}".lstrip()]
+
+
+def _type(annotation: Any) -> str:
+    """A Python type as someone who writes YAML thinks of it."""
+    if annotation in _TYPES:
+        return _TYPES[annotation]
+    origin, inner = get_origin(annotation), [item for item in get_args(annotation) if item is not ...]
+    if origin is Annotated:
+        return _type(inner[0])
+    if origin is Literal:
+        return " | ".join(map(_value, inner))
+    if origin in (Union, UnionType):
+        return " | ".join(dict.fromkeys(_type(item) for item in inner if item is not type(None)))
+    if origin in (tuple, list, Sequence):
+        return f"list of {_type(inner[0])}"
+    return "mapping" if origin is not None or (isinstance(annotation, type) and issubclass(annotation, BaseModel)) else "value"
+
+
+def _value(value: Any) -> str:
+    """A value as a pipeline file has it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) and value else json.dumps(to_jsonable_python(value), ensure_ascii=False)
 
 
 def register(application: typer.Typer) -> None:

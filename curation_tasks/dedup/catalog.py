@@ -109,6 +109,7 @@ class ParagraphsParameters(RepeatedUnits):
 PARTS = (
     ReductionPart(
         name="dedup.exact",
+        data_version=2,
         summary="Removes documents whose text, URL or other key another document has",
         parameters=ExactParameters,
         implementation="curation_tasks.dedup.exact:exact",

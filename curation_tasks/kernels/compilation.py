@@ -1,42 +1,25 @@
 """How kernels are compiled: ahead of the first call, without the interpreter lock, and once a node.
 
-Every stage is a process of its own, so machine code is kept in the node's cache folder (``CURATE_CACHE``) and loaded in
-milliseconds; the folder of the package may be read-only. Set ``NUMBA_CACHE_DIR`` to keep it elsewhere.
+Every stage is a process of its own, so machine code is kept (``machine_code``) and loaded in milliseconds.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import os
 import pkgutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from curation_tasks.storage.cache import cache_folder
+import numba
+import numpy as np
 
+from curation_tasks.kernels.machine_code import MachineCode, machine_code_root
 
-def _machine_code_folder() -> str:
-    """A folder named by the sources of all kernels.
-
-    Numba looks only at the file of the function that it loads. A function inlined from another file may have changed
-    since, and then the cached code would be that of yesterday.
-    """
-    sources = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return str(cache_folder() / "numba" / sources.hexdigest()[:16])
-
-
-# Numba reads the variable when it is imported, and the configuration when a function is decorated.
-os.environ.setdefault("NUMBA_CACHE_DIR", _machine_code_folder())
-
-import numba  # noqa: E402
-import numpy as np  # noqa: E402
-
-numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+_SETTING = threading.RLock()
+_OTHER_LOCATORS = numba.config.CACHE_LOCATOR_CLASSES
 
 
 def kernel(signature: str) -> Callable[[Callable], Any]:
@@ -45,7 +28,17 @@ def kernel(signature: str) -> Callable[[Callable], Any]:
     Arrays of a signature are written ``uint8[::1]`` (contiguous); those that come from Arrow are read-only and need
     ``Array(uint8, 1, "C", readonly=True)``, for which ``BYTES`` and ``OFFSETS`` below stand.
     """
-    return numba.njit(signature, nogil=True, cache=True)
+
+    def compiled(function: Callable) -> Any:
+        # A setting of the whole process, and for these functions only; modules may be imported by several threads.
+        with _SETTING:
+            numba.config.CACHE_LOCATOR_CLASSES = f"{MachineCode.__module__}.{MachineCode.__name__}"
+            try:
+                return numba.njit(signature, nogil=True, cache=True)(function)
+            finally:
+                numba.config.CACHE_LOCATOR_CLASSES = _OTHER_LOCATORS
+
+    return compiled
 
 
 def compile_all() -> tuple[tuple[str, ...], float, str]:
@@ -59,7 +52,7 @@ def compile_all() -> tuple[tuple[str, ...], float, str]:
     names = tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
     for name in names:
         importlib.import_module(f"{package}.{name}")
-    return names, time.perf_counter() - started, os.environ["NUMBA_CACHE_DIR"]
+    return names, time.perf_counter() - started, str(machine_code_root())
 
 
 #: For small functions that kernels are made of: compiled into each kernel that calls them.

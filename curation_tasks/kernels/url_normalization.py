@@ -24,10 +24,11 @@ for _value, _digit in enumerate(b"0123456789ABCDEF"):
     _HEX_VALUE[_digit] = _HEX_VALUE[ord(chr(_digit).lower())] = _value
 
 _UNRESERVED, _ENCODED = np.uint8(1), np.uint8(2)
-#: Of a byte: ``_UNRESERVED`` (section 2.3), ``_ENCODED`` (may not stand in a URL as it is), or 0 (stays as it is).
+#: Of a byte: ``_UNRESERVED`` (section 2.3), ``_ENCODED`` (may not stand in a URL as it is), or 0 (stays as it is). A percent sign that
+#: begins no escape is encoded: before a decoded character it would begin one.
 _KIND = np.zeros(256, np.uint8)
 _KIND[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")] = _UNRESERVED
-_KIND[[*range(33), *range(127, 256), *b'"<>\\^`{|}']] = _ENCODED
+_KIND[[*range(33), *range(127, 256), *b'"%<>\\^`{|}']] = _ENCODED
 
 _SLASH, _COLON, _QUESTION, _HASH, _AT, _PERCENT, _DOT, _AND, _EQUALS, _BRACKET = (np.uint8(c) for c in b"/:?#@%.&=]")
 

@@ -139,7 +139,8 @@ def draw(nodes: Mapping[str, Node]) -> bytes:
             left, top = places[node.uri]
             place = (left, _GAP) if top > _GAP + _HEIGHT else (left, top)
             size = sum(max(0, file["bytes"]) for file in node.files)
-            _box(axes, place, "files", f"{len(node.files):,} files", f"{size / 1e6:,.1f} MB" if size else "")
+            files = f"{len(node.files):,} file{'' if len(node.files) == 1 else 's'}"
+            _box(axes, place, "files", files, f"{size / 1e6:,.1f} MB" if size else "")
             _arrow(axes, place, places[node.uri])
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})

@@ -179,9 +179,10 @@ class Salvage:
                 if held is not None:
                     yield held
                     held = None
+                is_cut = head is None and len(flow.data) < HEAD_BYTES and self.form.begins(flow.data)
                 flow.drop(len(head.data) if head else 1)
                 flow.skip_to(self.form.pattern)
-                yield LostRecord("damaged", member.start, member.end, head)
+                yield LostRecord("truncated" if is_cut and not flow.data else "damaged", member.start, member.end, head)
                 continue
             if held is not None:
                 yield held

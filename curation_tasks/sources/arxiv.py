@@ -23,7 +23,7 @@ from curation_tasks.schema import arrow_type
 from curation_tasks.sources.arxiv_listing import is_archive
 from curation_tasks.sources.arxiv_packages import Bounds, Package, package_of, packages_in, reason_by_signature
 from curation_tasks.sources.arxiv_part import ARXIV, ArxivParameters
-from curation_tasks.sources.download import open_unit
+from curation_tasks.sources.download import open_whole
 from curation_tasks.sources.records import SeenIds, bounded, records_batch
 from curation_tasks.sources.tex_files import source_of
 from curation_tasks.sources.tex_text import TexOptions, paper_of
@@ -56,10 +56,10 @@ def read_arxiv(unit: SourceUnit, parameters: ArxivParameters, context: RunContex
     left out because of the bounds) and ``unsafe_members``.
 
     Raises:
-        InputError: Not one package of an archive could be read.
+        InputError: Not one package of an archive could be read, or it has not the MD5 that the manifest states.
     """
     reader = _Reader(parameters, context)
-    with open_unit(unit) as stream:
+    with open_whole(unit) as stream:
         if not is_archive(unit.uri):
             # A larger file is cut, and then too large or damaged.
             reader.add(unit.path, stream.read(16 * parameters.max_package_bytes + 1))

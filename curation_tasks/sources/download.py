@@ -120,11 +120,48 @@ def fetch(unit: SourceUnit, patience: Patience | None = None) -> str:
 
 
 def open_unit(unit: SourceUnit, patience: Patience | None = None) -> IO[bytes]:
-    """A unit's file as a seekable stream of which a few blocks are held; see ``open_remote``. Its hash is not checked."""
+    """A unit's file as a seekable stream of which a few blocks are held; see ``open_remote``.
+
+    Its hash is not checked: ``open_whole`` does that.
+    """
     etag = "" if unit.options.get("digest") else unit.etag
     return open_remote(  # type: ignore[return-value]
         unit.uri, requester_pays=bool(unit.options.get("requester_pays")), patience=patience, bytes=unit.bytes, etag=etag
     )
+
+
+@contextmanager
+def open_whole(unit: SourceUnit, patience: Patience | None = None) -> Iterator[Any]:
+    """A unit's file for one pass from its beginning, with ``read`` alone; after it the hash that was listed is checked.
+
+    What the pass left unread is read then. A pass that ends with an error, or is left early, checks nothing.
+
+    Raises:
+        InputError: The file has not the hash that its listing states.
+    """
+    with open_unit(unit, patience) as file:
+        if not unit.options.get("digest"):
+            yield file
+            return
+        algorithm, expected = _parsed_digest(unit.options["digest"], unit.uri)
+        hashed = _Hashed(file, algorithm)
+        yield hashed
+        while hashed.read(2**20):
+            pass
+        _compare_digest(unit.uri, algorithm, hashed.digest.hexdigest(), expected)
+
+
+class _Hashed:
+    """Hashes what is read of a file."""
+
+    def __init__(self, file: IO[bytes], algorithm: str):
+        self._file = file
+        self.digest = hashlib.new(algorithm, usedforsecurity=False)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
 
 
 def shared_beginning(paths: Sequence[Sequence[str]]) -> list[str]:
@@ -179,10 +216,14 @@ def _check_digest(path: str, unit: SourceUnit) -> None:
     algorithm, expected = _parsed_digest(unit.options["digest"], unit.uri)
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    _compare_digest(unit.uri, algorithm, found, expected)
+
+
+def _compare_digest(uri: str, algorithm: str, found: str, expected: str) -> None:
     if found != expected:
         raise InputError(
             f"the file has {algorithm} {found}",
-            where=unit.uri,
+            where=uri,
             expected=expected,
             remedy="it was replaced by another one; check it, then set the hash anew",
         )

@@ -21,6 +21,8 @@ from curation_tasks.storage.cache import cache_folder
 #: Transfers that this node has open to one host.
 TRANSFERS_VARIABLE = "CURATE_TRANSFERS_PER_HOST"
 _DEFAULT_TRANSFERS = 8
+#: Hosts that allow fewer, as they say themselves; more are refused there.
+_TRANSFERS_OF = {"dumps.wikimedia.org": 2}
 _LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -28,7 +30,7 @@ _LOOK_AGAIN_SECONDS = 0.05
 async def transfer_to(host: str) -> AsyncIterator[None]:
     """Waits until fewer than ``CURATE_TRANSFERS_PER_HOST`` transfers of this node are open to the host, and is one of them."""
     folder = _folder(host)
-    places = _transfers_per_host()
+    places = _transfers_to(host)
     while True:
         with _free_place(folder, places) as found:
             if found and (wait := _rest_of_patience(folder)) <= 0:
@@ -46,8 +48,8 @@ def leave_alone(host: str, seconds: float) -> None:
     os.utime(path, (until, until))
 
 
-def _transfers_per_host() -> int:
-    text = os.environ.get(TRANSFERS_VARIABLE) or str(_DEFAULT_TRANSFERS)
+def _transfers_to(host: str) -> int:
+    text = os.environ.get(TRANSFERS_VARIABLE) or str(_TRANSFERS_OF.get(host, _DEFAULT_TRANSFERS))
     if not text.isdecimal() or int(text) < 1:
         raise ConfigError(f"{TRANSFERS_VARIABLE} is {text!r}", expected="a number of 1 or more")
     return int(text)

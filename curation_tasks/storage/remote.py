@@ -165,7 +165,7 @@ class RemoteFile:
             if answer.status == 416 and (total := total_bytes(answer.headers)) is not None and start >= total:
                 self._note(total, answer.headers.get("ETag"))
                 return
-            check_status(answer.status, answer.headers, self.uri)
+            check_status(answer.status, answer.headers, self.uri, await answer.content.read(2048) if answer.status >= 400 else b"")
             if answer.status == 206:
                 if first_byte(answer.headers) != start:
                     raise TransientError("the server sent another range than it was asked for", where=self.uri)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import time
@@ -17,7 +18,10 @@ from curation_tasks.storage.filesystem import storage_errors
 #: A try that brought less than this has brought nothing; bounds the tries of a server that sends a few bytes each time.
 _PROGRESS_BYTES = 64 * 2**10
 _BUSY = (408, 425, 429)
-_USER_AGENT = "curation-tasks (text curation; honours Retry-After)"
+#: Whom servers may write to: an address or a page. Wikimedia's policy asks for it.
+CONTACT_VARIABLE = "CURATE_CONTACT"
+#: What stores behind a content network answer, with status 403, to who asks too often.
+_TOO_OFTEN = re.compile(rb"SlowDown|RequestLimitExceeded|TooManyRequests|reduce your request rate", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,12 @@ async def pour(read: Callable[[int], Coroutine[Any, Any, bytes]], sink: Callable
 IDENTITY = {"Accept-Encoding": "identity"}
 
 
+def user_agent() -> str:
+    """How this program names itself, and whom it belongs to."""
+    contact = "".join(character for character in os.environ.get(CONTACT_VARIABLE, "") if character.isprintable())
+    return f"curation-tasks/0.1 ({contact or 'text curation'}; honours Retry-After)"
+
+
 async def http_session() -> Any:
     import aiohttp
     import fsspec
@@ -99,7 +109,7 @@ async def http_session() -> Any:
     options = {
         "auto_decompress": False,
         "trust_env": True,
-        "headers": {"User-Agent": _USER_AGENT},
+        "headers": {"User-Agent": user_agent()},
         "timeout": aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=120),
     }
     return await fsspec.filesystem("http", client_kwargs=options).set_session()
@@ -127,10 +137,12 @@ def first_byte(headers: Mapping[str, str]) -> int | None:
     return int(match[1]) if match and match[1] else None
 
 
-def check_status(status: int, headers: Mapping[str, str], uri: str) -> None:
-    """Raises the error that a status asks for."""
+def check_status(status: int, headers: Mapping[str, str], uri: str, body: bytes = b"") -> None:
+    """Raises the error that a status asks for; ``body`` is the beginning of what the server says about it."""
     if status < 400:
         return
+    if status == 403 and (_TOO_OFTEN.search(body) or headers.get("Retry-After")):
+        raise _busy("the server asked to slow down (HTTP 403)", uri, headers.get("Retry-After"))
     if status in (401, 403):
         raise ConfigError(f"access was refused (HTTP {status})", where=uri, remedy="check the address, or whether it asks for a login")
     if status in _BUSY or status >= 500:

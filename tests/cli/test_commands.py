@@ -198,6 +198,9 @@ def test_operations_lists_and_describes_parts():
     names = {(part["kind"], part["name"]) for part in json.loads(curate("operations", "--json", check=0).stdout)}
     assert {("source", "jsonl"), ("operation", "filters.quality"), ("reduction", "dedup.exact"), ("export", "parquet")} <= names
     assert "normalization" in curate("operations", "dedup.exact", check=0).stdout
+    shown = curate("operations", "warc", check=0, COLUMNS="80").stdout
+    assert 'list of text; default ["text/html", "application/xhtml+xml"]' in shown
+    assert "None" not in shown
 
 
 @pytest.mark.parametrize(

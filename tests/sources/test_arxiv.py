@@ -123,6 +123,16 @@ def test_a_month_from_its_bucket_where_the_reader_pays(bucket):
     assert [unit.options["requester_pays"] for unit in PART.list_units(ArxivParameters(base_url=bucket), "2025-03", "")] == [True, True]
 
 
+def test_an_archive_that_has_not_the_listed_hash_is_an_input_error(server):
+    """A changed byte in a figure, which nothing else would notice."""
+    server.files = {f"/{name}": data for name, data in origin(PACKAGES).items()}
+    archive = bytearray(server.files["/src/arXiv_src_2503_001.tar"])
+    archive[-600] ^= 1
+    server.files["/src/arXiv_src_2503_001.tar"] = bytes(archive)
+    with pytest.raises(InputError, match="has md5"):
+        read(base_url=server.base)
+
+
 def test_a_month_from_a_mirror_with_faults(server):
     server.files = {f"/{name}": data for name, data in origin(PACKAGES).items()}
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
-from curation_tasks.parts import Parameters
-from curation_tasks.sources.download import Download, UrlDownloader, open_unit
+from curation_tasks.parts import Parameters, SourceUnit
+from curation_tasks.sources.download import Download, UrlDownloader, open_unit, open_whole
 from curation_tasks.storage import remote
 from curation_tasks.storage.cache import cache_folder
 from curation_tasks.storage.remote import BusyError, Patience, open_remote, read_remote
+from curation_tasks.storage.transfer import user_agent
 
 CONTENT = b"content of the file\n" * 1000
 LARGE = b"".join(b"line %06d of a larger file\n" % number for number in range(200_000))
@@ -227,6 +229,26 @@ class TestDownload:
         with pytest.raises(ConfigError, match="HTTP 403"):
             fetched(Download(self.url))
 
+    def test_a_refusal_because_of_too_many_requests_is_waited_for(self):
+        body = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
+
+        def fault(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            if number > 2:
+                return False
+            handler.send_response(403)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+            return True
+
+        self.server.faults = fault
+        assert read_remote(self.url, patience=patience()) == CONTENT
+        assert self.server.requests[f"GET {self.url.removeprefix(self.server.base)}"] == 3
+
+    def test_a_server_is_told_whom_to_write_to(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("CURATE_CONTACT", "curators@example.org\r\nX: y")
+        assert user_agent() == "curation-tasks/0.1 (curators@example.orgX: y; honours Retry-After)"
+
     def test_nobody_there_is_a_transient_error(self):
         with pytest.raises(TransientError):
             fetched(Download("http://127.0.0.1:1/file.txt"), attempts=2)
@@ -248,6 +270,17 @@ def test_a_local_file_is_read_in_place_and_its_hash_checked(tmp_path: Path):
     wrong = downloader(Download(str(place), digest=f"sha256:{0:064}"))
     with pytest.raises(InputError, match="has sha256"):
         wrong.fetch(wrong.units(Parameters(), "all")[0], Parameters())
+
+
+@pytest.mark.parametrize("read", [0, 100, len(CONTENT)])
+def test_a_file_that_is_read_once_is_checked_against_its_listed_hash(tmp_path: Path, read: int):
+    place = tmp_path / "file.txt"
+    place.write_bytes(CONTENT)
+    right = f"md5:{hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}"
+    for digest, error in ((right, nullcontext()), (f"md5:{0:032}", pytest.raises(InputError, match="has md5"))):
+        unit = SourceUnit(str(place), "file.txt", len(CONTENT), digest, {"digest": digest})
+        with error, open_whole(unit) as file:
+            assert file.read(read) == CONTENT[:read]
 
 
 def test_a_missing_local_file_is_an_input_error(tmp_path: Path):

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import importlib.util
 import json
+import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -314,3 +315,33 @@ def test_any_damage_is_counted_or_refused(tmp_path, data):
         return  # not one page was left
     damages = sum(row.get("reject_reason") in ("damaged_stream", "malformed_xml") for row in rows)
     assert len(rows) - damages == counters["pages"]
+
+
+# --- a real dump -----------------------------------------------------------------------------------------------------------
+
+REAL_DUMP, REAL_INDEX = (os.environ.get(f"CURATION_WIKIPEDIA_{name}") for name in ("DUMP", "INDEX"))
+
+
+@pytest.mark.parametrize("unit_bytes", [1, 2**25])
+def test_a_cut_of_a_dump_has_its_pages(server, unit_bytes):
+    """Of the dump that ``CURATION_WIKIPEDIA_DUMP`` (and ``_INDEX``) names; of our own where none is."""
+    data, index = dump.multistream(PAGES, 10)
+    if REAL_DUMP:
+        data, index = Path(REAL_DUMP).read_bytes(), Path(REAL_INDEX).read_bytes() if REAL_INDEX else None
+    most = 300 if REAL_DUMP else 25
+    wiki, server.files, pages = dump.cut_of_a_real_dump(data, DATE, index, most)
+    rows, counters = read(languages=wiki.removesuffix("wiki"), base_url=server.base, unit_bytes=unit_bytes)
+    assert counters == {"pages": pages, "pages_expected": pages}
+    assert len(rows) == len({row["page_id"] for row in rows}) == pages
+    assert pages == (30 if not REAL_DUMP else pages)
+    assert not reasons(rows).keys() & {"damaged_stream", "malformed_xml"}
+
+
+def test_pages_of_a_plain_dump_are_cut_into_streams_of_a_hundred(server):
+    made = dump.pages_of_a_wiki(200)
+    wiki, server.files, pages = dump.cut_of_a_real_dump(bz2.compress(dump.xml_dump(made).encode()), DATE)
+    index = bz2.decompress(next(data for path, data in server.files.items() if "-index" in path)).decode()
+    assert Counter(Counter(line.split(":")[0] for line in index.splitlines()).values()) == {100: 2, 50: 1}
+    rows, _ = read(languages=wiki.removesuffix("wiki"), base_url=server.base)
+    assert [row["page_id"] for row in rows] == [page.number for page in made]
+    assert pages == 250

@@ -1,8 +1,13 @@
-"""A small wiki of our own, laid out as dumps.wikimedia.org lays out dumps."""
+"""A small wiki of our own, laid out as dumps.wikimedia.org lays out dumps; and a small dump cut from a real one.
+
+A real multistream file is a bzip2 stream with ``<mediawiki>`` and ``<siteinfo>``, streams of 100 pages, and one with
+``</mediawiki>`` and a line end. Its index has a line ``offset:id:title`` a page, the title as it is escaped in the XML.
+"""
 
 import bz2
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
@@ -30,9 +35,12 @@ class DumpPage:
         )
         return (
             f"  <page>\n    <title>{escape(self.title)}</title>\n    <ns>{self.namespace}</ns>\n    <id>{self.number}</id>\n{redirect}"
-            f"    <revision>\n      <id>{self.number + 1000}</id>\n      <timestamp>2025-08-01T12:00:{self.number % 60:02d}Z</timestamp>\n"
+            f"    <revision>\n      <id>{self.number + 1000}</id>\n      <parentid>{self.number + 900}</parentid>\n"
+            f"      <timestamp>2025-08-01T12:00:{self.number % 60:02d}Z</timestamp>\n"
             f"      <contributor>\n        <username>A</username>\n        <id>7</id>\n      </contributor>\n"
-            f"      <model>{self.model}</model>\n      <format>text/x-wiki</format>\n      {text}\n    </revision>\n  </page>\n"
+            f"      <minor />\n      <comment>[[&lt;ref&gt;]]</comment>\n      <origin>{self.number + 1000}</origin>\n"
+            f"      <model>{self.model}</model>\n      <format>text/x-wiki</format>\n      {text}\n"
+            f"      <sha1>rn6d98dcq9l7dfxo73t3zzdyz595kho</sha1>\n    </revision>\n  </page>\n"
         )
 
 
@@ -61,11 +69,16 @@ def article(number: int) -> str:
 
 
 def header() -> str:
-    namespaces = "".join(f'      <namespace key="{key}" case="first-letter">{name}</namespace>\n' for key, name in NAMESPACES.items())
+    namespaces = "".join(
+        f'      <namespace key="{key}" case="first-letter"' + (f">{name}</namespace>\n" if name else " />\n")
+        for key, name in NAMESPACES.items()
+    )
     return (
-        '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="de">\n  <siteinfo>\n'
-        "    <sitename>Wikipedia</sitename>\n    <dbname>dewiki</dbname>\n    <base>https://de.wikipedia.org/wiki/Hauptseite</base>\n"
-        f"    <namespaces>\n{namespaces}    </namespaces>\n  </siteinfo>\n"
+        '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        'xsi:schemaLocation="http://www.mediawiki.org/xml/export-0.11/ http://www.mediawiki.org/xml/export-0.11.xsd" '
+        'version="0.11" xml:lang="de">\n  <siteinfo>\n    <sitename>Wikipedia</sitename>\n    <dbname>dewiki</dbname>\n'
+        "    <base>https://de.wikipedia.org/wiki/Hauptseite</base>\n    <generator>MediaWiki 1.45.0-wmf.12</generator>\n"
+        f"    <case>first-letter</case>\n    <namespaces>\n{namespaces}    </namespaces>\n  </siteinfo>\n"
     )
 
 
@@ -73,14 +86,53 @@ def xml_dump(pages: Sequence[DumpPage]) -> str:
     return header() + "".join(page.xml() for page in pages) + "</mediawiki>\n"
 
 
-def multistream(pages: Sequence[DumpPage], pages_per_stream: int) -> tuple[bytes, bytes]:
+def multistream(pages: Sequence[DumpPage], pages_per_stream: int = 100) -> tuple[bytes, bytes]:
     """The file of many streams, and its index."""
-    data, index = bz2.compress(header().encode()), ""
+    return _streams(header(), [page.xml() for page in pages], pages_per_stream)
+
+
+def _streams(head: str, pages: Sequence[str], pages_per_stream: int) -> tuple[bytes, bytes]:
+    data, index = bz2.compress(head.encode()), ""
     for start in range(0, len(pages), pages_per_stream):
         group = pages[start : start + pages_per_stream]
-        index += "".join(f"{len(data)}:{page.number}:{page.title}\n" for page in group)
-        data += bz2.compress("".join(page.xml() for page in group).encode())
-    return data + bz2.compress(b"</mediawiki>"), bz2.compress(index.encode())
+        index += "".join(f"{len(data)}:{_first(r'<id>(.*?)</id>', page)}:{_first(r'<title>(.*?)</title>', page)}\n" for page in group)
+        data += bz2.compress("".join(group).encode())
+    return data + bz2.compress(b"</mediawiki>\n"), bz2.compress(index.encode())
+
+
+def _first(pattern: str, page: str) -> str:
+    return re.search(pattern, page)[1]
+
+
+def cut_of_a_real_dump(dump: bytes, date: str, index: bytes | None = None, most_pages: int = 1000) -> tuple[str, dict[str, bytes], int]:
+    """The first pages of a real dump as an origin would serve them: wiki, path → content, pages.
+
+    Args:
+        dump: A file ``*-pages-articles*.xml.bz2``. Of a multistream file with its index whole streams are taken, byte for byte;
+            of another one each page as it stands there, in streams of 100 as UTF-8.
+        date: For the names.
+        index: Of the multistream file, decompressed or not.
+        most_pages: No more than these, by whole streams.
+    """
+    if index is not None:
+        lines = (bz2.decompress(index) if index.startswith(b"BZh") else index).decode().splitlines(keepends=True)
+        offsets = [int(line.partition(":")[0]) for line in lines]
+        beyond = next((offset for offset in offsets[most_pages:] if offset > offsets[most_pages - 1]), None)
+        taken = [line for line, offset in zip(lines, offsets, strict=True) if beyond is None or offset < beyond]
+        footer = b"" if beyond is None else bz2.compress(b"</mediawiki>\n")
+        streams, listed, count = dump[:beyond] + footer, bz2.compress("".join(taken).encode()), len(taken)
+        wiki = re.search(rb"<dbname>(\w+)</dbname>", bz2.BZ2Decompressor().decompress(dump[: offsets[0]]))[1].decode()
+    else:
+        data = bz2.decompress(dump)
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8").replace("\r\n", "\n")
+        text = re.sub(r"\A\s*<\?xml[^>]*\?>\s*", "", text)
+        pages = re.findall(r"[ \t]*<page>.*?</page>\n?", text, re.DOTALL)[:most_pages]
+        streams, listed = _streams(text[: text.index("<page>")].rstrip(" \t"), pages, 100)
+        wiki, count = _first(r"<dbname>(\w+)</dbname>", text) if "<dbname>" in text else "enwiki", len(pages)
+    name = f"/{wiki}/{date}/{wiki}-{date}-pages-articles-multistream"
+    files = {f"{name}.xml.bz2": streams, f"{name}-index.txt.bz2": listed}
+    status = {"version": "0.8", "jobs": {"articlesmultistreamdump": _job(files)}}
+    return wiki, files | {f"/{wiki}/{date}/dumpstatus.json": json.dumps(status).encode()}, count
 
 
 def origin(wiki: str, date: str, pages: Sequence[DumpPage], pages_per_stream: int = 5, parts: int = 2) -> dict[str, bytes]:
