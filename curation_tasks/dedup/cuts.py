@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from curation_tasks.dedup.key_index import HASHES, write_kept
 from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, split
 from curation_tasks.dedup.placement import found_in
-from curation_tasks.dedup.places import Places, read_places
+from curation_tasks.dedup.places import LENGTHS, Places, read_places
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.dedup.rounds import Verdicts, open_verdicts, survivors_uri, too_short
 from curation_tasks.schema import CUT_FIELDS, DECISION_FIELDS, arrow_type
@@ -55,7 +55,7 @@ def _rejections(rows: np.ndarray, left: np.ndarray, limits: Mapping[str, int]) -
 
 def _spans(places: Places, files: Sequence[PartitionFile], shard: int, span: int, reason: str) -> pa.Table:
     """One span for each unit that is cut, with the document in which the first item stays that has it."""
-    found = pa.concat_tables([file.read(file.groups(shard)) for file in files])
+    found = pa.concat_tables([file.read(file.groups(shard)) for file in files]).combine_chunks()
     row, unit = (found[name].to_numpy().astype(np.int64) for name in ("row", "unit"))
     units, items = places.covered(row, unit, span)
     return pa.table(
@@ -110,7 +110,7 @@ def write_indexed(item: Mapping[str, Any], work: str, partitions: int, limits: M
         verdicts = open_verdicts(stack, work, partitions, rounds)
         for shard in item["shards"]:
             found = Verdicts(verdicts, shard["ordinal"])
-            rejected, _ = too_short(read_places(work, shard["ordinal"]), found, limits)
+            rejected, _ = too_short(read_places(work, shard["ordinal"], LENGTHS), found, limits)
             doc_ids = pa.chunked_array([batch.column("doc_id") for batch in read_shard(shard["uri"], ["doc_id"])], pa.string())
             cut = np.sort(found.row[found.cut] << 32 | found.unit[found.cut])
             stays[shard["ordinal"]] = _Staying(rejected, cut, doc_ids)

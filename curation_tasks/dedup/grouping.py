@@ -18,8 +18,11 @@ def grouped(high: np.ndarray, low: np.ndarray, order: np.ndarray | None = None) 
         all rows, shape (rows,), group by group; and the group of each of these.
     """
     by_rank = (high, low) if order is None else (high[order], low[order])
-    members = np.lexsort(by_rank[::-1])  # stable: equal hashes stay in the order of their rank
+    members = np.argsort(by_rank[0], kind="stable")  # equal hashes stay in the order of their rank
     sorted_high, sorted_low = (values[members] for values in by_rank)
+    if np.any((sorted_high[1:] == sorted_high[:-1]) & (sorted_low[1:] < sorted_low[:-1])):
+        members = np.lexsort(by_rank[::-1])  # equal upper halves of different hashes: as good as never
+        sorted_high, sorted_low = (values[members] for values in by_rank)
     first = np.ones(len(members), bool)
     first[1:] = (sorted_high[1:] != sorted_high[:-1]) | (sorted_low[1:] != sorted_low[:-1])
     members = members if order is None else order[members]

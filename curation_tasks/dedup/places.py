@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation_tasks.kernels.unit_cuts import covering, lost_characters
 from curation_tasks.storage.filesystem import open_input, storage_errors
 
+#: What is needed to tell how much of a document is left.
+LENGTHS = ("row", "characters")
 UNITS = pa.schema([(name, pa.uint32()) for name in ("row", "start", "content_end", "end", "characters")])
 
 
@@ -26,9 +31,18 @@ class Places:
         characters: Code points from ``start`` to ``end``.
     """
 
+    row: np.ndarray
+    start: np.ndarray
+    content_end: np.ndarray
+    end: np.ndarray
+    characters: np.ndarray
+
     def __init__(self, table: pa.Table):
-        columns = (table[name].to_numpy().astype(np.int64) for name in UNITS.names)
-        self.row, self.start, self.content_end, self.end, self.characters = columns
+        for name in table.schema.names:
+            setattr(self, name, table[name].to_numpy().astype(np.int64))
+        #: Documents up to the last one that has a unit.
+        self.rows = int(self.row[-1]) + 1 if len(self.row) else 0
+        self._begin = np.concatenate([[0], np.cumsum(np.bincount(self.row, minlength=self.rows))]).astype(np.int64)
 
     def covered(self, row: np.ndarray, unit: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
         """The units that items consist of.
@@ -41,11 +55,9 @@ class Places:
         Returns:
             ``(units, items)``: int64, ascending: positions of the units, each once; and of the first item that has it.
         """
-        first = np.searchsorted(self.row, row) + unit
-        order = np.argsort(first, kind="stable")
-        units = (first[order][:, None] + np.arange(span)).ravel()
-        found, at = np.unique(units, return_index=True)
-        return found, order[at // span]
+        owner = covering(len(self.row), self._begin[row] + unit, span)
+        units = np.flatnonzero(owner >= 0)
+        return units, owner[units]
 
     def left(self, row: np.ndarray, unit: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
         """The characters that cutting some items leaves.
@@ -53,15 +65,14 @@ class Places:
         Returns:
             ``(rows, characters)``: int64: the documents that lose something, ascending, and what is left of each.
         """
-        units, _ = self.covered(row, unit, span)
-        rows, of_row = np.unique(self.row[units], return_inverse=True)
-        lost = np.bincount(of_row, weights=self.characters[units], minlength=len(rows)).astype(np.int64)
-        total = np.concatenate([[0], np.cumsum(self.characters)])
-        begin, end = np.searchsorted(self.row, rows), np.searchsorted(self.row, rows, side="right")
-        return rows, total[end] - total[begin] - lost
+        owner = covering(len(self.row), self._begin[row] + unit, span)
+        total, lost = lost_characters(self.row, self.characters, owner >= 0, self.rows)
+        rows = np.flatnonzero(lost)  # no unit is empty
+        return rows, (total - lost)[rows]
 
 
-def read_places(work: str, shard: int) -> Places:
+def read_places(work: str, shard: int, columns: Sequence[str] = UNITS.names) -> Places:
+    """The places of a shard's units; only some of the attributes where not all are wanted."""
     uri = units_uri(work, shard)
     with storage_errors(uri), open_input(uri) as file:
-        return Places(pq.read_table(file))
+        return Places(pq.read_table(file, columns=list(columns)))

@@ -31,9 +31,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import xxhash
 
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ParagraphsParameters, RepeatedUnits, SentencesParameters
@@ -55,7 +53,6 @@ from curation_tasks.dedup.rounds import (
 )
 from curation_tasks.kernels import text_units
 from curation_tasks.kernels.characters import unicode_version
-from curation_tasks.kernels.identity import text_hashes
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.storage.filesystem import open_output
 from curation_tasks.storage.shard import read_shard
@@ -175,7 +172,7 @@ def write_items(item: dict[str, Any], work: str, partitions: int, kind: str, giv
     with PartitionWriter(items_uri(work, item["mapper"]), schema) as writer:
         for run in runs(_items(item["shards"], work, parameters), run_bytes):
             for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
-                writer.write(partition, run.take(pa.array(chosen)))
+                writer.write(partition, run if len(chosen) == len(run) else run.take(pa.array(chosen)))
             items += len(run)
     return {"items": items}
 
@@ -194,9 +191,10 @@ def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnit
                     pa.table([rows, units.start, units.content_end, units.end, units.characters], names=UNITS.names).cast(UNITS)
                 )
                 address = addresses(shard["ordinal"], first_row, len(batch))
-                first, hashes = _spans(text_units.compared(texts, units, parameters.normalization), units.row, parameters)
+                first, hashes = _spans(*text_units.unit_hashes(texts, units, parameters.normalization), units.row, parameters)
                 of_row = units.row[first]
-                place = first - np.searchsorted(units.row, of_row)
+                begin = np.concatenate([[0], np.cumsum(np.bincount(units.row, minlength=len(batch)))])
+                place = first - begin[of_row]
                 table = {"high": hashes[:, 0], "low": hashes[:, 1], "address": address[of_row], "unit": place}
                 if _is_ranked(parameters):
                     key, tie = policy_keys(batch, parameters.keep, address), ties(batch.column("doc_id"))
@@ -205,11 +203,12 @@ def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnit
                 first_row += len(batch)
 
 
-def _spans(units: pa.Array, row: np.ndarray, parameters: RepeatedUnits) -> tuple[np.ndarray, np.ndarray]:
+def _spans(hashes: np.ndarray, characters: np.ndarray, row: np.ndarray, parameters: RepeatedUnits) -> tuple[np.ndarray, np.ndarray]:
     """The items of some units.
 
     Args:
-        units: As they are compared, shape (units,).
+        hashes: uint64, shape (units, 2).
+        characters: int64, shape (units,): of each as it is compared.
         row: int64, shape (units,): the text of each, ascending.
         parameters: Of the reduction.
 
@@ -218,16 +217,11 @@ def _spans(units: pa.Array, row: np.ndarray, parameters: RepeatedUnits) -> tuple
         its XXH3-128, that of several the XXH3-128 of theirs side by side, so that no text has to be put together.
     """
     span = parameters.units_in_span
-    hashes = text_hashes(units)
-    characters = np.concatenate([[0], np.cumsum(pc.utf8_length(units).to_numpy(zero_copy_only=False).astype(np.int64))])
+    before = np.concatenate([[0], np.cumsum(characters)])
     first = np.arange(max(0, len(row) - span + 1))
-    together = (row[first] == row[first + span - 1]) & (characters[first + span] - characters[first] >= parameters.min_characters)
+    together = (row[first] == row[first + span - 1]) & (before[first + span] - before[first] >= parameters.min_characters)
     first = first[together]
-    if span == 1:
-        return first, hashes[first]
-    joined = memoryview(hashes.astype(">u8").tobytes())
-    digests = b"".join([xxhash.xxh3_128_digest(joined[16 * at : 16 * (at + span)]) for at in first.tolist()])
-    return first, np.frombuffer(digests, ">u8").reshape(-1, 2).astype(np.uint64)
+    return first, hashes[first] if span == 1 else text_units.span_hashes(hashes, first, span)
 
 
 # Step 2: groups

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation_tasks.dedup.partitions import PartitionFile, PartitionWriter, open_partitions, split
-from curation_tasks.dedup.places import Places, read_places
+from curation_tasks.dedup.places import LENGTHS, Places, read_places
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.storage.filesystem import open_input
 from curation_tasks.storage.shard import read_shard
@@ -134,21 +134,29 @@ class Verdicts:
     """
 
     def __init__(self, files: Sequence[Sequence[PartitionFile]], shard: int):
-        tables, partitions = [], []
-        for of_round in files:
-            for partition, file in enumerate(of_round):
-                if groups := file.groups(shard):
-                    tables.append(file.read(groups))
-                    partitions.append(np.full(len(tables[-1]), partition))
-        columns = {name: np.concatenate([table[name].to_numpy() for table in tables] or [np.zeros(0)]) for name in _VERDICTS.names}
-        partition = np.concatenate(partitions or [np.zeros(0, np.int64)])
-        # Of an item that was judged more than once, the last verdict holds: rounds follow each other.
-        order = np.lexsort((np.arange(len(partition)), columns["position"], partition))
-        last = np.ones(len(order), bool)
-        last[:-1] = (partition[order[1:]] != partition[order[:-1]]) | (columns["position"][order[1:]] != columns["position"][order[:-1]])
-        chosen = order[last]
-        self.row, self.unit, self.position = (columns[name][chosen].astype(np.int64) for name in ("row", "unit", "position"))
-        self.cut, self.partition = columns["cut"][chosen].astype(bool), partition[chosen].astype(np.int64)
+        told = [[_told(file, shard) for file in of_round] for of_round in files]
+        # Round 0 tells of all items of the shard, by ascending position; the others of those that are judged anew.
+        first = told[0] if told else []
+        columns = {name: [table[name].to_numpy().astype(np.int64) for table in first] for name in ("row", "unit", "position")}
+        cut = [table["cut"].to_numpy(zero_copy_only=False).copy() for table in first]
+        for of_round in told[1:]:
+            for number, table in enumerate(of_round):
+                if len(table):
+                    cut[number][np.searchsorted(columns["position"][number], table["position"].to_numpy())] = table["cut"].to_numpy(
+                        zero_copy_only=False
+                    )
+        self.row, self.unit, self.position = (_joined(columns[name], np.int64) for name in ("row", "unit", "position"))
+        self.cut = _joined(cut, bool)
+        self.partition = np.repeat(np.arange(len(first)), [len(table) for table in first])
+
+
+def _told(file: PartitionFile, shard: int) -> pa.Table:
+    groups = file.groups(shard)
+    return file.read(groups) if groups else _VERDICTS.empty_table()
+
+
+def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
+    return np.concatenate([np.zeros(0, kind), *parts])
 
 
 def too_short(places: Places, verdicts: Verdicts, limits: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -178,17 +186,25 @@ def find_rejections(item: Mapping[str, Any], work: str, partitions: int, limits:
         for shard in item["shards"]:
             if not any(file.groups(shard["ordinal"]) for file in files[-1]):
                 continue  # nothing is new
-            places = read_places(work, shard["ordinal"])
+            places = read_places(work, shard["ordinal"], LENGTHS)
             now = Verdicts(files, shard["ordinal"])
-            rejected, _ = too_short(places, now, limits)
-            before = too_short(places, Verdicts(files[:-1], shard["ordinal"]), limits)[0] if number > 1 else rejected[:0]
-            news = np.setxor1d(rejected, before)
-            told = np.flatnonzero(np.isin(now.row, news))
+            rejected = _flags(too_short(places, now, limits)[0], places.rows)
+            news = rejected.copy()
+            if number > 1:
+                news ^= _flags(too_short(places, Verdicts(files[:-1], shard["ordinal"]), limits)[0], places.rows)
+            told = np.flatnonzero(news[now.row])
             for partition, chosen in split(now.partition[told]):
                 at = told[chosen]
-                writer.write(partition, pa.table({"position": now.position[at], "rejected": np.isin(now.row[at], rejected)}))
-            changed += len(news)
+                writer.write(partition, pa.table({"position": now.position[at], "rejected": rejected[now.row[at]]}))
+            changed += int(news.sum())
     return {"changed": changed}
+
+
+def _flags(rows: np.ndarray, count: int) -> np.ndarray:
+    """bool, shape (count,): whether each row is one of ``rows``."""
+    found = np.zeros(count, bool)
+    found[rows] = True
+    return found
 
 
 # --- names of survivors -------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 from curation_tasks.kernels.machine_code import MachineCode, machine_code_root
 
+_SETTING = threading.RLock()
 _OTHER_LOCATORS = numba.config.CACHE_LOCATOR_CLASSES
 
 
@@ -28,12 +30,13 @@ def kernel(signature: str) -> Callable[[Callable], Any]:
     """
 
     def compiled(function: Callable) -> Any:
-        # A setting of the whole process, and for these functions only.
-        numba.config.CACHE_LOCATOR_CLASSES = f"{MachineCode.__module__}.{MachineCode.__name__}"
-        try:
-            return numba.njit(signature, nogil=True, cache=True)(function)
-        finally:
-            numba.config.CACHE_LOCATOR_CLASSES = _OTHER_LOCATORS
+        # A setting of the whole process, and for these functions only; modules may be imported by several threads.
+        with _SETTING:
+            numba.config.CACHE_LOCATOR_CLASSES = f"{MachineCode.__module__}.{MachineCode.__name__}"
+            try:
+                return numba.njit(signature, nogil=True, cache=True)(function)
+            finally:
+                numba.config.CACHE_LOCATOR_CLASSES = _OTHER_LOCATORS
 
     return compiled
 

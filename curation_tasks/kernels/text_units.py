@@ -16,12 +16,19 @@ import pyarrow as pa
 
 from curation_tasks.kernels.bitmaps import PADDING
 from curation_tasks.kernels.characters import CODE_POINTS, properties
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
+from curation_tasks.kernels.line_scan import copy
 from curation_tasks.kernels.sentence_breaks import sentence_break_table, sentence_end
-from curation_tasks.kernels.utf8 import decode, is_ascii_space, is_wide_space, string_array, text_buffers, width_of
+from curation_tasks.kernels.utf8 import character_before, decode, is_ascii_space, is_wide_space, string_array, text_buffers, width_of
+from curation_tasks.kernels.xxh3 import xxh3_128
 
 #: What may be taken out of a unit before it is compared.
 Step = Literal["accents", "digits", "lower", "punctuation", "whitespace"]
+
+#: Bytes of a unit, on average, for which there is room at first; texts of shorter ones are split twice.
+_UNIT_BYTES = 24
+#: Bytes of room for a unit that is hashed, at least: one is normalised at a time.
+_SCRATCH = 4096
 
 _DROP, _SPACE, _CODE = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(0x1FFFFF)
 _TABLE = 'Array(uint32, 1, "C", readonly=True)'
@@ -72,10 +79,13 @@ def _units(texts: pa.Array, *, sentences: bool) -> Units:
     padded.flags.writeable = False
     offsets = offsets - offsets[0]
     offsets.flags.writeable = False
-    count = _split(padded, offsets, sentences, sentence_break_table(), np.empty((6, 0), np.int64))
-    found = np.empty((6, count), np.int64)
-    _split(padded, offsets, sentences, sentence_break_table(), found)
-    return Units(*found)
+    room = len(texts) + len(padded) // _UNIT_BYTES
+    while True:
+        found = np.empty((6, room), np.int64)
+        count = _split(padded, offsets, sentences, sentence_break_table(), found)
+        if count <= room:
+            return Units(*found[:, :count].copy())
+        room = count
 
 
 def compared(texts: pa.Array, units: Units, steps: Sequence[Step]) -> pa.Array:
@@ -104,6 +114,45 @@ def compared(texts: pa.Array, units: Units, steps: Sequence[Step]) -> pa.Array:
     )
 
 
+def unit_hashes(texts: pa.Array, units: Units, steps: Sequence[Step]) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of the units as they are compared, without writing any of them.
+
+    Args:
+        texts: As for ``compared``.
+        units: As for ``compared``.
+        steps: As for ``compared``.
+
+    Returns:
+        ``(hashes, characters)``: uint64, shape (units, 2): high and low half of the XXH3-128 of what ``compared`` gives; int64, shape
+        (units,): its code points.
+    """
+    offsets, data = text_buffers(texts)
+    begins = offsets[units.row]
+    starts, ends = begins + units.content_start, begins + units.content_end
+    hashes, characters = np.empty((len(starts), 2), np.uint64), np.empty(len(starts), np.int64)
+    longest = int((ends - starts).max(initial=0))
+    scratch = np.empty(max(_SCRATCH, 3 * longest + PADDING), np.uint8)
+    _hash_units(data, starts, ends, _table(tuple(sorted(steps))), scratch, hashes, characters)
+    return hashes, characters
+
+
+def span_hashes(hashes: np.ndarray, first: np.ndarray, span: int) -> np.ndarray:
+    """XXH3-128 of the hashes of neighbouring units side by side, big-endian, high half first.
+
+    Args:
+        hashes: uint64, shape (units, 2).
+        first: int64, shape (spans,): the first unit of each.
+        span: Units in each.
+
+    Returns:
+        uint64, shape (spans, 2).
+    """
+    joined = np.concatenate([hashes.astype(">u8").view(np.uint8).ravel(), np.zeros(8, np.uint8)])
+    found = np.empty((len(first), 2), np.uint64)
+    _hash_spans(joined, positions(first), span, found)
+    return found
+
+
 def cut(texts: pa.Array, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
     """The texts without some spans.
 
@@ -118,6 +167,26 @@ def cut(texts: pa.Array, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray)
     new_offsets = np.zeros(len(offsets), np.int64)
     _cut(data, offsets, rows, starts, ends, written, new_offsets)
     return string_array(texts, new_offsets, written[: new_offsets[-1]])
+
+
+def pieces(texts: pa.Array, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
+    """Some spans of texts, as texts.
+
+    Args:
+        texts: string or large_string, shape (rows,).
+        rows: int64, shape (spans,): the text of each.
+        starts: int64, shape (spans,): bytes from the begin of the text, at a character.
+        ends: int64, shape (spans,).
+
+    Returns:
+        large_string, shape (spans,).
+    """
+    offsets, data = text_buffers(texts)
+    begins = offsets[rows]
+    new_offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
+    written = np.empty(int(new_offsets[-1]), np.uint8)
+    _gather(data, begins + starts, begins + ends, written)
+    return pa.Array.from_buffers(pa.large_string(), len(rows), [None, pa.py_buffer(new_offsets), pa.py_buffer(written)])
 
 
 @cache
@@ -177,33 +246,37 @@ def _add(text, row, start, end, found, count, before):
         row: Of the unit.
         start: Of the unit.
         end: Of the unit.
-        found: Columns of ``Units``; without columns nothing is written, only counted.
+        found: Columns of ``Units``; what has no room is only counted.
         count: Number of units so far.
         before: Number of units before this text.
 
     Returns:
         ``(number of units, begin of the next one)``.
     """
-    first = np.int64(-1)
-    last, characters = start, 0
-    at = start
-    while at < end:
-        space = _space_width(text, at, end)
-        width = space if space > 0 else width_of(text[at])
+    characters = 0
+    for at in range(start, end):
+        characters += (text[at] & 0xC0) != 0x80
+    first, last = start, end
+    while first < end:
+        space = _space_width(text, first, end)
         if space == 0:
-            if first < 0:
-                first = at
-            last = min(at + width, end)
-        at += width
-        characters += 1
+            break
+        first += space
+    if first >= end:
+        first = np.int64(-1)
+    while last > first >= 0:
+        before_last = character_before(text, first, last)
+        if _space_width(text, before_last, end) == 0:
+            break
+        last = before_last
     if first < 0 and count == before:
         return count, start
     if first < 0:
-        if found.shape[1] > 0:
+        if count <= found.shape[1]:
             found[4, count - 1] = end
             found[5, count - 1] += characters
         return count, end
-    if found.shape[1] > 0:
+    if count < found.shape[1]:
         found[0, count], found[1, count], found[2, count] = row, start, first
         found[3, count], found[4, count], found[5, count] = last, end, characters
     return count + 1, end
@@ -211,6 +284,7 @@ def _add(text, row, start, end, found, count, before):
 
 @kernel(f"int64({BYTES}, {OFFSETS}, boolean, {_BREAKS}, int64[:, ::1])")
 def _split(data, offsets, sentences, breaks, found):
+    """Writes as many units as there is room for, and returns how many there are."""
     count = 0
     for row in range(offsets.shape[0] - 1):
         size = offsets[row + 1] - offsets[row]
@@ -263,18 +337,60 @@ def _normalize(data, starts, ends, table, written, new_offsets):
         new_offsets[unit + 1] = to
 
 
+@kernel(f"void({BYTES}, int64[::1], int64[::1], {_TABLE}, uint8[::1], uint64[:, ::1], int64[::1])")
+def _hash_units(data, starts, ends, table, written, hashes, characters):
+    lanes = np.empty(8, np.uint64)
+    for unit in range(starts.shape[0]):
+        at, end = starts[unit], ends[unit]
+        to = count = 0
+        space = False
+        while at < end:
+            if data[at] < 0x80:
+                entry = table[data[at]]
+                at += 1
+            else:
+                width = width_of(data[at])
+                entry = table[decode(data, at, width, end)]
+                at += width
+            if entry & _DROP:
+                continue
+            if entry & _SPACE:
+                space = to > 0
+                continue
+            if space:
+                written[to] = 32
+                to += 1
+                count += 1
+                space = False
+            to = _encode(entry & _CODE, written, to)
+            count += 1
+        hashes[unit, 0], hashes[unit, 1] = xxh3_128(written, 0, to, lanes)
+        characters[unit] = count
+
+
+@kernel(f"void(uint8[::1], {OFFSETS}, int64, uint64[:, ::1])")
+def _hash_spans(joined, first, span, found):
+    lanes = np.empty(8, np.uint64)
+    for item in range(first.shape[0]):
+        found[item, 0], found[item, 1] = xxh3_128(joined, 16 * first[item], 16 * span, lanes)
+
+
 @kernel(f"void({BYTES}, {OFFSETS}, int64[::1], int64[::1], int64[::1], uint8[::1], int64[::1])")
 def _cut(data, offsets, rows, starts, ends, written, new_offsets):
     to = span = 0
     for row in range(offsets.shape[0] - 1):
         at = offsets[row]
         while span < rows.shape[0] and rows[span] == row:
-            for k in range(at, offsets[row] + starts[span]):
-                written[to] = data[k]
-                to += 1
+            to = copy(data, at, offsets[row] + starts[span], written, to)
             at = offsets[row] + ends[span]
             span += 1
-        for k in range(at, offsets[row + 1]):
-            written[to] = data[k]
-            to += 1
+        to = copy(data, at, offsets[row + 1], written, to)
         new_offsets[row + 1] = to
+
+
+@kernel(f"int64({BYTES}, int64[::1], int64[::1], uint8[::1])")
+def _gather(data, starts, ends, written):
+    to = 0
+    for piece in range(starts.shape[0]):
+        to = copy(data, starts[piece], ends[piece], written, to)
+    return to

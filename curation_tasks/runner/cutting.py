@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from curation_tasks.runner.units import unit_name
 from curation_tasks.schema import CUT_COLUMNS, arrow_type, with_columns
-from curation_tasks.storage.shard import ShardWriter, string_buffers
+from curation_tasks.storage.shard import ShardWriter
 
 if TYPE_CHECKING:
     from curation_tasks.runner.work import Work
@@ -53,17 +53,18 @@ class Cutter:
         """
         if not len(cuts):
             return batch
-        from curation_tasks.kernels.text_units import cut  # compiled, and needed by few stages
+        from curation_tasks.kernels.text_units import cut, pieces  # compiled, and needed by few stages
 
         texts = batch.column("text")
         rows, starts, ends = (cuts[name].to_numpy() - (first_row if name == "row" else 0) for name in ("row", "start", "end"))
-        pieces = _pieces(texts, rows, starts, ends)
-        taken = batch.take(pa.array(rows))
+        # Of the text only what is cut: a whole one for each of its spans would be many times the batch.
+        taken = batch.select([name for name in self._columns if name in batch.schema.names and name != "text"]).take(pa.array(rows))
+        gone = pieces(texts, rows, starts, ends).cast(pa.string())
         columns = {
             "stage": pa.repeat(pa.scalar(self._work.context.stage), len(cuts)),
             "operation": pa.repeat(pa.scalar(self._operation), len(cuts)),
-            "characters": pc.utf8_length(pieces).cast(pa.int64()),
-            "text": pieces,
+            "characters": pc.utf8_length(gone).cast(pa.int64()),
+            "text": gone,
             **{name: cuts[name].combine_chunks() for name in ("reason", "start", "end", "survivor")},
         }
         for name, kind in self._columns.items():
@@ -75,12 +76,3 @@ class Cutter:
 
     def described(self) -> dict[str, Any]:
         return dataclasses.asdict(self._writer.shard)
-
-
-def _pieces(texts: pa.Array, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
-    """What is cut, as texts."""
-    offsets, data = string_buffers(texts)
-    begins = offsets[rows].astype(np.int64)
-    view = memoryview(data)
-    spans = zip((begins + starts).tolist(), (begins + ends).tolist(), strict=True)
-    return pa.array([bytes(view[start:end]) for start, end in spans], pa.binary()).cast(pa.string())

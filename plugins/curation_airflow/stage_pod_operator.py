@@ -235,9 +235,15 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
 
     def invoke_defer_method(self, last_log_time: DateTime | None = None, context: Context | None = None) -> None:
         """Tells the triggerer which cluster it is. Without a Connection it would look for a kubeconfig, and only for that."""
-        if self.in_cluster is None and in_own_cluster(self.kubernetes_conn_id):
-            self.in_cluster = True
+        if self.in_cluster is None and not self.config_file and not names_cluster(self.kubernetes_conn_id):
+            self.in_cluster = True if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG") else None
         super().invoke_defer_method(last_log_time, context)
+
+    def convert_config_file_to_dict(self) -> None:
+        """Hands a kubeconfig on to the triggerer, which takes one way alone: `KUBECONFIG` only where no Connection names a cluster."""
+        super().convert_config_file_to_dict()
+        if not self.config_file and (self.in_cluster or names_cluster(self.kubernetes_conn_id)):
+            self._config_dict = None
 
     # --- after -------------------------------------------------------------------------------------------------------
 
@@ -336,15 +342,13 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             self.log.warning("Dask clusters of pod %s cannot be deleted: %s", pod.metadata.name, error.reason)
 
 
-def in_own_cluster(connection: str | None) -> bool:
-    """Whether pods go to the cluster in which Airflow itself runs: no Connection names another."""
-    if "KUBERNETES_SERVICE_HOST" not in os.environ:
-        return False
+def names_cluster(connection: str | None) -> bool:
+    """Whether there is a Connection that says which cluster it is; else it is that of `KUBECONFIG`, or the one in which Airflow runs."""
     try:
         extra = BaseHook.get_connection(connection).extra_dejson if connection else {}
     except AirflowNotFoundException:
-        return True
-    return not any(value for name, value in extra.items() if name.removeprefix("extra__kubernetes__") in _OF_A_CLUSTER)
+        return False
+    return any(value for name, value in extra.items() if name.removeprefix("extra__kubernetes__") in _OF_A_CLUSTER)
 
 
 def _error_in(message: str) -> str:

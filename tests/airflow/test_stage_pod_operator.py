@@ -342,6 +342,7 @@ def test_an_api_that_stays_silent_is_asked_again_at_the_next_try(double, mode):
 def test_without_a_connection_the_triggerer_looks_in_the_cluster_of_airflow(double, monkeypatch, connection):
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(double.kubeconfigs["airflow"]))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("AIRFLOW_CONN_KUBERNETES_DEFAULT")
     if connection is not None:
         monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
@@ -352,9 +353,12 @@ def test_without_a_connection_the_triggerer_looks_in_the_cluster_of_airflow(doub
 
 def test_a_connection_to_another_cluster_is_kept(double, monkeypatch):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    # The provider's triggerer refuses two ways to a cluster.
+    monkeypatch.setenv("KUBECONFIG", str(double.kubeconfigs["administrator"]))
     with pytest.raises(TaskDeferred) as deferred:
         operator().execute(pods.TaskInstance("sorted").context())
-    assert deferred.value.trigger.in_cluster is None
+    assert (deferred.value.trigger.in_cluster, deferred.value.trigger.config_dict) == (None, None)
+    assert pods.run(operator(), pods.TaskInstance("sorted").context())["digest"] == "d" * 64
 
 
 # --- results that the provider would lose --------------------------------------------------------------------------------

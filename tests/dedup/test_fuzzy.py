@@ -115,6 +115,7 @@ def test_neither_partitions_nor_windows_nor_order_change_a_byte(make_dataset, ma
     settings = [(2**30, False, None), (2**30, True, 2), (20_000, False, 3), (20_000, True, None)]
     for number, (memory, reverse, rows) in enumerate(settings):
         monkeypatch.setattr(module, "SLICE_BYTES", 10_000 if number % 2 else 10**9)
+        monkeypatch.setattr(module, "FOLLOWS", 1 if number % 2 else 4)
         context = make_context(tmp_path / f"work-{number}", in_process_map(reverse=reverse), memory)
         decisions = fuzzy(dataset, PARAMETERS.model_copy(update={"component_rows": rows}), context)
         steps = {step for step, _ in context.map.finished}
@@ -128,7 +129,8 @@ def test_neither_partitions_nor_windows_nor_order_change_a_byte(make_dataset, ma
 @pytest.mark.parametrize("verify", ["two_stage", "exact", "estimate"])
 @pytest.mark.parametrize("seed", range(2))
 def test_crowded_tasks_decide_the_same(make_dataset, make_context, in_process_map, tmp_path, monkeypatch, seed, verify):
-    """With texts at hand, in small windows: the same bytes as by sketches first, clusters included."""
+    """With texts at hand, in small windows: the same bytes as by sketches first, clusters included, hot buckets or none."""
+    monkeypatch.setattr(module, "HOT_BUCKET", [256, 3][seed])
     dataset = make_dataset(tmp_path, cut(versions(seed, families=8, members=7), 3), row_group=7)
     parameters = FuzzyParameters(width=2, verify=verify)
     expected = fuzzy(dataset, parameters, make_context(tmp_path / "usual"))

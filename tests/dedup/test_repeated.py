@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,28 @@ def test_partitions_order_and_grouping_of_shards_leave_every_byte_the_same(
         decisions = decide(dataset, parameters, context)
         outputs.append((decisions.counters, [Path(uri).read_bytes() if uri else b"" for uri in (*decisions.uris, *decisions.cuts)]))
     assert all(output == outputs[0] for output in outputs)
+    assert read(decisions) == oracle(shards, parameters)
+
+
+@pytest.mark.parametrize("kind", [SentencesParameters, ParagraphsParameters])
+def test_workers_at_once_leave_every_byte_the_same(make_dataset, make_context, tmp_path, kind):
+    generator = np.random.default_rng(6)
+    words = [f"Sentence number {n} stands here. " + "\n" * (n % 3 == 0) for n in range(40)]
+    shards = [["".join(words[k] for k in generator.integers(0, 40, 9)) for _ in range(25)] for _ in range(4)]
+    dataset = make_dataset(tmp_path, shards, row_group=10)
+    parameters = kind(min_document_characters=120)
+    outputs = []
+    for workers in (1, 2, 8):
+
+        def at_once(step, function, items, *arguments, workers=workers):
+            with ThreadPoolExecutor(workers) as pool:
+                return list(pool.map(lambda item: function(item, *arguments), items))
+
+        context = make_context(tmp_path / f"work-{workers}", at_once, 20_000)
+        decisions = decide(dataset, parameters, dataclasses.replace(context, index=str(tmp_path / f"index-{workers}")))
+        files = [Path(uri).read_bytes() if uri else b"" for uri in (*decisions.uris, *decisions.cuts)]
+        outputs.append((decisions.counters, decisions.index, files))
+    assert outputs[1:] == outputs[:1] * 2
     assert read(decisions) == oracle(shards, parameters)
 
 

@@ -6,10 +6,13 @@ import unicodedata
 import numpy as np
 import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.kernels.text_units import compared, cut, paragraphs, sentences
+from curation_tasks.kernels.identity import text_hashes
+from curation_tasks.kernels.text_units import compared, cut, paragraphs, sentences, span_hashes, unit_hashes
+from curation_tasks.kernels.text_units import pieces as cut_out
 
 PIECES = ["One. ", "two", "! ", "\n", " ", "\u3000", "好。", "Né", "3.1 "]
 TEXTS = st.lists(st.none() | st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
@@ -40,6 +43,32 @@ def test_sentences_by_the_rules_of_unicode(text, expected):
 
 def test_paragraphs_are_lines_and_take_blank_ones_with_them():
     assert pieces(paragraphs, "a\n\nb\n c", "\n\nd", "", "e\n") == ["a\n\n", "b\n", " c", "\n\nd", "e\n"]
+
+
+@given(TEXTS, st.lists(st.sampled_from(STEPS)), st.sampled_from([sentences, paragraphs]))
+def test_units_are_hashed_as_they_are_compared(texts, steps, divide):
+    array = pa.array(["Cut. Off", *texts], pa.string()).slice(1)
+    units = divide(array)
+    expected = compared(array, units, steps)
+    hashes, characters = unit_hashes(array, units, steps)
+    assert hashes.tolist() == text_hashes(expected).tolist()
+    assert characters.tolist() == [len(unit) for unit in expected.to_pylist()]
+    first = np.arange(max(0, len(units.row) - 2))
+    whole = [b"".join(xxhash.xxh3_128_digest(unit.encode()) for unit in expected.to_pylist()[at : at + 3]) for at in first]
+    assert [high << 64 | low for high, low in span_hashes(hashes, first, 3).tolist()] == [xxhash.xxh3_128_intdigest(run) for run in whole]
+
+
+def test_texts_of_many_tiny_units_are_split_too():
+    texts = pa.array(["a\n" * 5000, "b\n\n" * 900])
+    assert len(paragraphs(texts).row) == len(sentences(texts).row) == 5900
+
+
+@given(TEXTS, st.sampled_from([sentences, paragraphs]))
+def test_pieces_are_what_stands_at_their_places(texts, divide):
+    array = pa.array(["Cut. Off", *texts], pa.large_string()).slice(1)
+    units = divide(array)
+    expected = [texts[row].encode()[a:b].decode() for row, a, b in zip(units.row, units.start, units.end, strict=True)]
+    assert cut_out(array, units.row, units.start, units.end).to_pylist() == expected
 
 
 @given(TEXTS, st.sampled_from([sentences, paragraphs]))
