@@ -46,6 +46,7 @@ class Assumptions:
         compression: Bytes of compressed text for each byte of text.
         unit_bytes: Bytes of text for each sentence or paragraph.
         repeated_ratio: Items that occur more than once.
+        revised_ratio: Of these, those whose document is rejected because too much of it is cut.
         rounds: Rounds of verdicts.
     """
 
@@ -63,6 +64,7 @@ class Assumptions:
     compression: float = 0.35
     unit_bytes: float = 100
     repeated_ratio: float = 0.15
+    revised_ratio: float = 0.01
     rounds: int = 3
 
 
@@ -181,8 +183,8 @@ def repeated(parameters: RepeatedUnits, size: Size, *, index: bool = False) -> l
         ),
         Step(
             "rejections",
-            0.01 * repeated_items,
-            0.06 * repeated_items,
+            assumed.revised_ratio * repeated_items,
+            6 * assumed.revised_ratio * repeated_items,
             size.mappers * assumed.rounds,
             places,
             units * 0.2e-6 * assumed.rounds,
