@@ -99,16 +99,17 @@ class Salvage:
 
     def next_head(self, place: int, most: int | None = None) -> int | None:
         """The first byte from ``place`` on at which a record begins; None when none does within ``most`` bytes."""
-        window, begin = b"", place
+        window, begin, size = b"", place, 2 * HEAD_BYTES  # the next record is near, most often
         while most is None or begin - place < most:
-            block = self._bytes(begin + len(window), WINDOW_BYTES)
+            block = self._bytes(begin + len(window), size)
             window += block
             found = first_head(window, self.form.pattern, self._compressed)
             # A head near the window's end is looked at again with what follows it.
-            if found is not None and (len(block) < WINDOW_BYTES or found < len(window) - HEAD_BYTES):
+            if found is not None and (len(block) < size or found < len(window) - HEAD_BYTES):
                 return begin + found
-            if len(block) < WINDOW_BYTES:
+            if len(block) < size:
                 return None
+            size = WINDOW_BYTES
             keep = len(window) - found if found is not None else min(len(window), HEAD_BYTES)
             begin += len(window) - keep
             window = window[-keep:]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from curation_tasks.sources.tex_commands import ENCODINGS
 from curation_tasks.sources.tex_text import without_comments
 
-_INPUTENC = re.compile(rb"\\usepackage\s*\[([^\]]*)\]\s*\{(?:inputenc|inputenx)\}")
+_INPUTENC = re.compile(rb"\\usepackage\s*\[([^\[\]]{0,1000})\]\s*\{(?:inputenc|inputenx)\}")
 _DOCUMENT_CLASS = re.compile(r"\\document(?:class|style)(?![a-zA-Z])")
 _PLAIN_TEX = re.compile(r"\\bye(?![a-zA-Z])|\\end\s*\Z|\\magnification|\\input\s+(?:amstex|harvmac|phyzzx|lanlmac|jytex)|\\font\\")
 _INPUT = re.compile(
@@ -26,6 +26,8 @@ _END_INPUT = re.compile(r"\\endinput(?![a-zA-Z])[\s\S]*")
 _MAIN_NAMES = ("ms", "main", "paper", "article", "manuscript", "arxiv", "root")
 #: Bounds of what is put together: files within files, files in all, characters.
 _DEPTH, _INPUTS, _CHARACTERS = 16, 2_000, 32 * 2**20
+#: Characters in all for a small package: so many, and so many times its bytes, since one file may be included again and again.
+_REPEATED_CHARACTERS, _REPEATS = 2**20, 4
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ class _Assembly:
 
     def __init__(self, files: Mapping[str, bytes], text_of):
         self._files, self._text_of = files, text_of
-        self._inputs, self._characters, self._missing, self._bounded = _INPUTS, _CHARACTERS, 0, False
+        most = _REPEATED_CHARACTERS + _REPEATS * sum(map(len, files.values()))
+        self._inputs, self._characters, self._missing, self._bounded = _INPUTS, min(_CHARACTERS, most), 0, False
 
     def source(self, main: str) -> Source:
         self._folder = posixpath.dirname(main)

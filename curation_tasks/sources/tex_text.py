@@ -41,6 +41,12 @@ _QUOTES = {"``": "“", "''": "”", "`": "‘", "--": "–", "---": "—", "-":
 _NO_MATH = re.compile(r"\\(?:label|tag)\s*\{[^{}]*\}|\\(?:nonumber|notag|protect|ensuremath)(?![a-zA-Z])[ ]?")
 #: So deep may texts stand in texts (macros in macros, headings in headings).
 _DEPTH = 48
+#: Titles and abstracts that are tried until one has a text.
+_FRONT_MATTER_TRIES = 8
+#: An accent stands over a letter: a longer group behind one is read as text.
+_ACCENTED_CHARACTERS = 200
+#: Characters that macros may write: so many, and so many more for each character of the source, up to the bound of ``Macros``.
+_EXPANDED_CHARACTERS, _EXPANDED_FOR_EACH = 2**19, 16
 
 
 _FRONT_MATTER = frozenset(["title", "abstract", "icmltitle", "Title"])
@@ -94,7 +100,8 @@ def paper_of(source: str, options: TexOptions | None = None) -> Paper:
     preamble, body = (source[: begin.start()], source[begin.end() :]) if begin else ("", source)
     if end := _DOCUMENT_END.search(body):
         body = body[: end.start()]
-    scanner = _Scanner(options)
+    most = min(16 * 2**20, _EXPANDED_CHARACTERS + _EXPANDED_FOR_EACH * len(source))
+    scanner = _Scanner(options, Macros(_PROTECTED, characters=most))
     scanner.define(preamble)
     text = scanner.read(body)
     front = scanner.front_matter
@@ -104,10 +111,11 @@ def paper_of(source: str, options: TexOptions | None = None) -> Paper:
 class _Scanner:
     """Reads texts from a stack: an expansion is read before what stands behind its macro."""
 
-    def __init__(self, options: TexOptions, macros: Macros | None = None):
+    def __init__(self, options: TexOptions, macros: Macros, front_matter_tries: int = _FRONT_MATTER_TRIES):
         self._options = options
-        self.macros = macros or Macros(_PROTECTED)
+        self.macros = macros
         self.front_matter: dict[str, str] = {}
+        self._tries = {"title": front_matter_tries, "abstract": front_matter_tries}
         self.section_titles: list[str] = []
         self._title_starts: list[int] = []
         self._stack: list[tuple[Text, int]] = []
@@ -244,6 +252,9 @@ class _Scanner:
         return source.optional(at)[1] if sign == "\\" else at
 
     def _accent(self, source: Text, at: int, accent: str) -> int:
+        brace = source.skip_blanks(at)
+        if source.value.startswith("{", brace) and source.group_end(brace) - brace > _ACCENTED_CHARACTERS:
+            return at  # not even copied: accents in accents would be, again and again
         found = source.argument(at)
         if found is None:
             return at
@@ -271,19 +282,23 @@ class _Scanner:
         if found is None:
             return at
         key = "abstract" if name == "abstract" else "title"
-        if not self.front_matter.get(key):
-            self.front_matter[key] = self._separately(found[0], source.depth)
+        self._note_front_matter(key, found[0], source.depth)
         if key == "title":
             return found[1]
         return self._push(source, found[1], PARAGRAPH + found[0] + PARAGRAPH)
 
-    def _separately(self, value: str, depth: int) -> str:
-        """The text of a part, read by itself."""
-        if depth > 16:
-            return ""
-        scanner = _Scanner(self._options, self.macros)
+    def _note_front_matter(self, key: str, value: str, depth: int) -> None:
+        """Reads a part by itself, for title or abstract, unless that is known.
+
+        What stands in a part is not tried in turn, and few are tried: parts within parts that have no text would be read again
+        for each one around them.
+        """
+        if self.front_matter.get(key) or self._tries[key] == 0:
+            return
+        self._tries[key] -= 1
+        scanner = _Scanner(self._options, self.macros, front_matter_tries=0)
         scanner._read(Text(value, depth + 1))
-        return " ".join(tidied("".join(scanner._out)).split())
+        self.front_matter[key] = " ".join(tidied("".join(scanner._out)).split())
 
     def _verbatim(self, source: Text, at: int) -> int:
         r"""``\verb|…|``: at the sign that ends it too."""
@@ -307,18 +322,17 @@ class _Scanner:
             return behind
         end, end_behind = source.environment_end(at)
         if end >= 0:
-            content = source.value[behind:end]
             if name in tables.MATH_ENVIRONMENTS:
-                self._formula(content, f"\\begin{{{name}}}", f"\\end{{{name}}}", display=name != "math")
+                self._formula(source.value[behind:end], f"\\begin{{{name}}}", f"\\end{{{name}}}", display=name != "math")
                 return end_behind
             if name in tables.CODE_ENVIRONMENTS:
-                self._out.append(PARAGRAPH + (_as_it_is(content) if self._options.code else HOLE) + PARAGRAPH)
+                self._out.append(PARAGRAPH + (_as_it_is(source.value[behind:end]) if self._options.code else HOLE) + PARAGRAPH)
                 return end_behind
             if name in tables.DROPPED_ENVIRONMENTS:
                 self._out.append(HOLE)
                 return end_behind
-            if name == "abstract" and not self.front_matter.get("abstract"):
-                self.front_matter["abstract"] = self._separately(content, source.depth)
+            if name == "abstract":
+                self._note_front_matter("abstract", source.value[behind:end], source.depth)
         self._out.append(PARAGRAPH)
         behind = source.optional(behind)[1]
         return source.behind_arguments(behind, tables.ENVIRONMENT_ARGUMENTS.get(name, 0))

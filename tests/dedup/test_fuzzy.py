@@ -261,7 +261,6 @@ def test_a_family_below_the_threshold_stays_and_its_bucket_may_cost_too_much(mak
 
 
 def test_ties_of_a_policy_are_broken_by_the_hash_of_the_identity(make_dataset, make_context, tmp_path):
-    """And those of two documents of one identity, by their place."""
     texts = [f"{text_of(*range(30))} {end}" for end in "abcd"]
     scores = {"score": ("int64", [[1, 1, 1, 1]])}
     dataset = make_dataset(tmp_path, [texts], columns=scores)
@@ -270,6 +269,20 @@ def test_ties_of_a_policy_are_broken_by_the_hash_of_the_identity(make_dataset, m
     found = read(fuzzy(dataset, parameters, make_context(tmp_path / "work")))
     assert sorted(found) == [(0, row) for row in range(4) if row != best]
     assert {row["survivor"] for row in found.values()} == {f"doc-0-{best}"}
+
+
+@pytest.mark.parametrize("ends", ["ab", "aa"], ids=["similar", "identical"])
+@pytest.mark.parametrize("shards", [1, 2])
+def test_of_two_documents_of_one_identity_the_first_stays(make_dataset, make_context, tmp_path, ends, shards):
+    """Their ties are equal: the place decides, that of the shard before that of the row."""
+    texts = [f"{text_of(*range(30))} {end}" for end in ends]
+    per_shard = [texts] if shards == 1 else [texts[:1], texts[1:]]
+    # A column of this name takes the place of the fixture's own identities.
+    names = [["one-name"] * len(part) for part in per_shard]
+    dataset = make_dataset(tmp_path, per_shard, columns={"doc_id": ("string", names)})
+    found = read(fuzzy(dataset, FuzzyParameters(width=1), make_context(tmp_path / "work")))
+    assert list(found) == [(0, 1) if shards == 1 else (1, 0)]
+    assert {row["survivor"] for row in found.values()} == {"one-name"}
 
 
 def test_texts_without_words_are_left_to_exact_deduplication(make_dataset, make_context, tmp_path):

@@ -86,8 +86,12 @@ def make_justext(parameters: ExtractionParameters) -> ExtractionEngine:
         stop_words = lists.of_text(extract_plain_text(page.tree, main_content=False, alt_texts=False))
         # Scripts without spaces, and languages without a list, are judged by length and links alone.
         density = {} if stop_words else {"stopwords_low": 0.0, "stopwords_high": 0.0}
+        html = _without_controls(_without_declaration(page.html))
         try:
-            paragraphs = justext.justext(_without_controls(_without_declaration(page.html)), stop_words, **density)
+            try:
+                paragraphs = justext.justext(html, stop_words, **density)
+            except AssertionError:  # the page is one element, and one that justext removes: it needs another one around it
+                paragraphs = justext.justext(f"<html><body>{html}</body></html>", stop_words, **density)
         except ParserError:
             return ""  # a declaration, comments, and nothing else
         kept = (item.text for item in paragraphs if parameters.content == "whole" or not item.is_boilerplate)
