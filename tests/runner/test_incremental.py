@@ -14,6 +14,7 @@ from curation_tasks.cli.verify import verify as verify_command
 from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.index import erase, read_index
+from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.published import published_entries
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
@@ -275,6 +276,9 @@ def test_the_same_doc_id_in_another_snapshot_supports_nobody(curate, tmp_path, r
     doc_id = next(name for names in indexed_documents(read_manifest(first["exact"]["manifest"]).index) for name in names.to_pylist())
     assert doc_id.endswith(":7")
     manifest = read_manifest(second["exact"]["manifest"])
+    told = explain(manifest, doc_id.replace(":7", ":9"))[-1]
+    told = told["cuts"][0] if reduction == "paragraphs" else told["evidence"]
+    assert (told["survivor"], told["survivor_snapshot"]) == (doc_id, "2026-01")
     found = {name for names in indexed_documents(manifest.index) for name in names.to_pylist()}
     assert doc_id in found  # the page is there again, with another text
     erase_from_indexes(str(root), "monthly", [doc_id.replace(":7", ":8")])
