@@ -11,7 +11,7 @@ from curation_tasks.cli.application import application
 from curation_tasks.plan import plan
 from curation_tasks.spec import parse_pipeline
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "dags/README.md", "k8s/README.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "curation_tasks/dedup/README.md", "dags/README.md", "k8s/README.md"]
 
 
 @pytest.fixture(params=DOCUMENTS)

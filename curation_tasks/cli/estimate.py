@@ -79,7 +79,7 @@ def _assumptions(given: Sequence[str]) -> Assumptions:
         if name not in known:
             raise ConfigError(f"--assume {name!r} is no assumption; {did_you_mean(name, known)}", expected=", ".join(known))
         try:
-            found[name] = int(value) if name == "rounds" else float(value)
+            found[name] = int(value) if known[name].type == "int" else float(value)
         except ValueError:
             raise ConfigError(f"--assume {item!r} gives no number", expected="--assume NAME=VALUE") from None
     return Assumptions(**found)

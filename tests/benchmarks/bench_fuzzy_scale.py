@@ -24,11 +24,13 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curation_tasks.context import ReductionContext
+from curation_tasks.dedup.estimate import Assumptions, Size, near, totals
 from curation_tasks.dedup.fuzzy import fuzzy
 from curation_tasks.dedup.fuzzy_parts import FuzzyParameters
-from curation_tasks.manifest import Dataset, Manifest, write_list
+from curation_tasks.manifest import Dataset, Decisions, Manifest, write_list
 from curation_tasks.storage.shard import ShardWriter
 
 SCHEMA = {"doc_id": "string", "text": "string"}
@@ -60,6 +62,7 @@ def main() -> int:
         decisions = fuzzy(dataset, FuzzyParameters(), context)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         steps.report()
+        beside_the_model(dataset, decisions, steps, int(arguments.memory))
         print(" · ".join(f"{name} {count:,}" for name, count in {**decisions.counters, **decisions.effort}.items()))
         later = seconds - steps.seconds["signatures"]
         print(f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {arguments.workers} threads")
@@ -75,6 +78,7 @@ class Steps:
         self.pool, self.work = ThreadPoolExecutor(workers), work
         self.seconds: dict[str, float] = {}
         self.rows: list[tuple[str, int, float, float, int]] = []
+        self.files: dict[Path, tuple[int, int]] = {}
         self.peak = self.stored = 0
 
     def __call__(self, step: str, function: Callable[..., Any], items: Sequence[Any], *arguments: Any) -> list[dict[str, Any]]:
@@ -91,8 +95,20 @@ class Steps:
         self.seconds[step] = time.perf_counter() - wall
         self.rows.append((step, len(items), self.seconds[step], time.process_time() - cpu, highest[0]))
         self.peak = max(self.peak, highest[0])
-        self.stored = max(self.stored, sum(file.stat().st_size for file in self.work.rglob("*") if file.is_file()))
+        there = {file: file.stat().st_size for file in self.work.rglob("*.parquet")}
+        self.files |= {file: (pq.read_metadata(file).num_rows, size) for file, size in there.items() if file not in self.files}
+        self.stored = max(self.stored, sum(there.values()))
         return results
+
+    def written(self, folders: Sequence[str]) -> tuple[int, int, int]:
+        """Rows, bytes and files that were written into folders, those of all attempts and what was deleted since among them."""
+        of = [values for file, values in self.files.items() if _base(file.relative_to(self.work).parts[0]) in folders]
+        return sum(rows for rows, _ in of), sum(size for _, size in of), len(of)
+
+    def spent(self, maps: Sequence[str]) -> tuple[float, int]:
+        """CPU seconds of maps over the cluster, and their highest resident size."""
+        of = [(cpu, memory) for step, _, _, cpu, memory in self.rows if _base(step) in maps]
+        return sum(cpu for cpu, _ in of), max((memory for _, memory in of), default=0)
 
     def _watch(self, done: threading.Event, highest: list[int]) -> None:
         process = psutil.Process()
@@ -104,6 +120,53 @@ class Steps:
         for step, items, wall, cpu, memory in self.rows:
             if wall >= 0.05:
                 print(f"{step:16}{items:6}{wall:9.1f}{cpu:8.1f}{memory / 1e9:6.1f}")
+
+
+def _base(name: str) -> str:
+    """``compare-1-0`` → ``compare``."""
+    return name.removesuffix(".parquet").rstrip("-0123456789")
+
+
+def measured_shares(dataset: Dataset, decisions: Decisions, steps: Steps, bands: int) -> Assumptions:
+    """What the model has to be told of these documents."""
+    rows = {name: steps.written([name])[0] for name in ("edges", "labels", "compared", "exact", "texts")}
+    documents, text_bytes = dataset.rows, sum(shard.text_bytes for shard in dataset.shards)
+    return Assumptions(
+        identity_bytes=8.6,
+        duplicate_ratio=decisions.counters["removed"] / documents,
+        identical_ratio=decisions.counters["identical"] / documents,
+        grouped_ratio=rows["labels"] / documents,
+        shared_ratio=rows["edges"] / (0.6 * bands * documents),
+        candidates=decisions.effort["comparisons"] / documents,
+        listed=rows["compared"] / documents,
+        grey_ratio=rows["exact"] / max(1, rows["compared"]),
+        text_ratio=rows["texts"] / documents,
+        passes=sum(step.startswith("compare-") and step.endswith("-0") for step, *_ in steps.rows),
+        compression=sum(shard.bytes for shard in dataset.shards) / text_bytes,
+    )
+
+
+def beside_the_model(dataset: Dataset, decisions: Decisions, steps: Steps, memory: int) -> None:
+    """Prints what `curate plan --estimate` says of each step beside what was measured, with the shares of these documents."""
+    parameters, text_bytes = FuzzyParameters(), sum(shard.text_bytes for shard in dataset.shards)
+    size = Size(dataset.rows, text_bytes, memory, len(dataset.shards), measured_shares(dataset, decisions, steps, parameters.banding.bands))
+    print(f"\n{'model / measured':14}{'rows':>25}{'MB':>19}{'files':>11}{'CPU s':>15}{'GB':>11}")
+    modelled = near(parameters, size)
+    for step in modelled:
+        rows, written, files = steps.written(step.folders or (step.name,))
+        cpu, highest = steps.spent(step.maps or (step.name,))
+        print(
+            f"{step.name:14}{step.rows:13,.0f} /{rows:10,}{step.bytes / 1e6:10,.1f} /{written / 1e6:7,.1f}{step.files:6.0f} /{files:3}"
+            f"{step.core_seconds:8.1f} /{cpu:5.1f}{step.memory_bytes / 1e9:6.1f} /{highest / 1e9:3.1f}"
+        )
+    total = totals(modelled)
+    left = {_base(file.relative_to(steps.work).parts[0]) for file in steps.files} - {
+        name for step in modelled for name in step.folders or (step.name,)
+    }
+    print(f"not in the model: {', '.join(sorted(left)) or 'nothing'}")
+    print(f"temporary {total['temporary_bytes'] / 1e9:.2f} / {steps.stored / 1e9:.2f} GB, files {total['files']:.0f} / {len(steps.files)}")
+    measured = sum(cpu for _, _, _, cpu, _ in steps.rows)
+    print(f"core-seconds {3600 * total['core_hours']:.1f} / {measured:.1f}\n")
 
 
 def make_dataset(folder: Path, documents: int) -> Dataset:
