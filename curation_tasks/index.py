@@ -2,6 +2,7 @@
 
     {index}/index.json                content (parameters, documents, files with their hashes) and places; written last: the commit
     {index}/erased/{n}.json           tombstones: all identities that were erased by then; the highest n holds
+    {index}/erased.json               the same as the first versions wrote it: still read, no longer written
     {index}/generations/{n}.json      the files as they are without the rows of erased documents; the highest n holds
     {index}/…                         the files of the reduction that wrote it, and of compactions
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 INDEX_NAME = "index.json"
 ERASED, GENERATIONS = "erased", "generations"
+_FIRST_ERASED = "erased.json"
 FORMAT = "curation-index/1"
 _ATTEMPTS = 20
 
@@ -108,15 +110,23 @@ def read_index(uri: str) -> Index:
     if content.pop("format", None) != FORMAT:
         raise InputError("an index of another format", where=uri, expected=FORMAT, remedy="run the snapshot that wrote it again")
     # Tombstones first: a compaction that ends in between has removed some of these, never others.
-    _, erased = _newest(f"{uri}/{ERASED}")
+    _, erased = _newest_erased(uri)
     number, generation = _newest(f"{uri}/{GENERATIONS}")
-    index = Index(uri=uri, erased=tuple(erased or ()), **content)
+    index = Index(uri=uri, erased=erased, **content)
     if generation is None:
         return index
     present = {name: generation[name] for name in ("documents", "files", "places")}
     written = index._content()
     erased = tuple(sorted({*index.erased, *generation["erased"]}))
     return Index(uri, index.parameters, erased=erased, generation=number, compacted=tuple(generation["erased"]), written=written, **present)
+
+
+def _newest_erased(uri: str) -> tuple[int, tuple[str, ...]]:
+    """Number of the newest list of tombstones, and all identities that were ever erased, sorted."""
+    number, erased = _newest(f"{uri}/{ERASED}")
+    first = f"{uri}/{_FIRST_ERASED}"
+    before = json.loads(filesystem.read_bytes(first)) if filesystem.exists(first) else []
+    return number, tuple(sorted({*(erased or ()), *before}))
 
 
 def _newest(folder: str) -> tuple[int, Any]:
@@ -161,11 +171,11 @@ def erase(uri: str, doc_ids: Iterable[str]) -> Index:
     """
     wanted = {*doc_ids}
     for _ in range(_ATTEMPTS):
-        number, present = _newest(f"{uri}/{ERASED}")
-        if wanted <= {*(present or ())}:
+        number, present = _newest_erased(uri)
+        if wanted <= {*present}:
             return read_index(uri)
         # Two that erase at once both find the same number free; the second takes what the first wrote along.
-        create_if_absent(f"{uri}/{ERASED}/{number + 1:06}.json", canonical_json(sorted(wanted | {*(present or ())})))
+        create_if_absent(f"{uri}/{ERASED}/{number + 1:06}.json", canonical_json(sorted({*wanted, *present})))
     raise TransientError("others keep erasing from this index", where=uri, remedy="try again")
 
 

@@ -33,12 +33,30 @@ EVIDENCE_FIELDS: Mapping[str, str] = {
 }
 
 #: The columns of a reduction's decisions: position in the shard, and why the document goes. ``value`` and ``threshold`` may be left
-#: out; then the similarity is the value.
-DECISION_FIELDS: Mapping[str, str] = {"row": "int64", "reason": "string", **EVIDENCE_FIELDS, "value": "double", "threshold": "double"}
+#: out; then the similarity is the value. ``survivor_snapshot`` is as in ``ORIGIN_COLUMNS``.
+DECISION_FIELDS: Mapping[str, str] = {
+    "row": "int64",
+    "reason": "string",
+    **EVIDENCE_FIELDS,
+    "value": "double",
+    "threshold": "double",
+    "survivor_snapshot": "string",
+}
+
+#: What ledgers and lists of cuts have beyond their fixed columns where snapshots are compared: the snapshot whose index names the
+#: survivor, null for one of the same snapshot. The same ``doc_id`` may be there in several.
+ORIGIN_COLUMNS: Mapping[str, str] = {"survivor_snapshot": "string"}
 
 #: The columns of the spans that a reduction cuts from texts: ``text[start:end]`` in bytes of UTF-8, why, and the ``doc_id`` of the
 #: document in which the same text stays.
-CUT_FIELDS: Mapping[str, str] = {"row": "int64", "start": "int64", "end": "int64", "reason": "string", "survivor": "string"}
+CUT_FIELDS: Mapping[str, str] = {
+    "row": "int64",
+    "start": "int64",
+    "end": "int64",
+    "reason": "string",
+    "survivor": "string",
+    "survivor_snapshot": "string",
+}
 
 #: The columns of the list of what was cut; the text follows.
 CUT_COLUMNS: Mapping[str, str] = {

@@ -45,10 +45,14 @@ def _detail(step: Mapping[str, Any]) -> str:
         lines = [step["file"].rsplit("/", 1)[-1] + row] if step.get("file") else []
         lines += ["text changed"] if step.get("text_changed") else []
         cuts = step.get("cuts", ())
-        lines += [f"{cut['characters']:,} characters cut: {cut['reason']} of {cut['survivor']}" for cut in cuts[:_SHOWN_CUTS]]
+        lines += [f"{cut['characters']:,} characters cut: {cut['reason']} of {_survivor(cut)}" for cut in cuts[:_SHOWN_CUTS]]
         more = len(cuts) - _SHOWN_CUTS
         lines += [f"and {more:,} more cuts"] if more > 0 else []
     return "\n".join(lines + [f"{name} = {value:g}" for name, value in (step.get("signals") or {}).items() if value is not None])
+
+
+def _survivor(cut: Mapping[str, Any]) -> str:
+    return cut["survivor"] + (f" in {cut['survivor_snapshot']}" if cut.get("survivor_snapshot") else "")
 
 
 def register(application: typer.Typer) -> None:

@@ -25,7 +25,8 @@ def housekeep(
     """List, and with --delete remove, stage folders that no published dataset within retention was made from.
 
     The newest published version of each snapshot is always kept, with all that it was made from. --delete also rewrites indexes
-    of which documents were taken out with `curate unindex`; the files so replaced go after the days of retention.
+    of which documents were taken out with `curate unindex`; the files so replaced go after the days of retention. What
+    a killed run left of intermediate files beside finished work goes too.
 
     [bold]Examples[/]:
 

@@ -23,7 +23,12 @@ def unindex(
 
     It takes effect at once: readers leave them out, and their rows go with --rewrite or at the next housekeeping. It says which
     snapshots removed a document in favour of one of these: those are to be run again.
-    The datasets themselves are not touched: take the documents out at their source, run and publish their snapshots again.
+
+    [bold]What goes[/]: the rows (identity, hashes, sketch) in the newest published indexes of all snapshots. --rewrite writes the
+    files without them; `housekeep --delete` deletes the old files after its days.
+    [bold]What stays[/]: the identity itself, in the list of what was erased; the texts in the datasets of all stages, in ledgers,
+    lists of cuts and samples; the names of survivors there; indexes of older published versions, until they expire. To erase those, take
+    the documents out at their source, run and publish their snapshots again, and let `housekeep --delete` delete the old ones.
 
     [bold]Example[/]: curate unindex crawl:20260114-77 --pipeline crawl
     """

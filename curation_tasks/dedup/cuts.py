@@ -65,6 +65,7 @@ def _spans(places: Places, files: Sequence[PartitionFile], shard: int, span: int
             "end": places.end[units],
             "reason": pa.array([reason] * len(units), pa.string()),
             "survivor": found["survivor"].take(pa.array(items)),
+            "survivor_snapshot": found["survivor_snapshot"].take(pa.array(items)),
         }
     ).cast(_CUTS)
 

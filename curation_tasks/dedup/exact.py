@@ -45,7 +45,7 @@ from curation_tasks.dedup.partitions import (
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, check_keep, policy_keys, rank_order, ties
 from curation_tasks.functions import function_hash
 from curation_tasks.manifest import Dataset, Decisions
-from curation_tasks.schema import EVIDENCE_FIELDS, arrow_type
+from curation_tasks.schema import EVIDENCE_FIELDS, ORIGIN_COLUMNS, arrow_type
 from curation_tasks.storage.filesystem import open_output
 from curation_tasks.storage.shard import read_shard
 
@@ -67,9 +67,10 @@ _DECISION_ROWS = 65_536
 
 _HASHES = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("address", pa.uint64()), ("doc_id", pa.string())])
 _RANKED = pa.schema([*_HASHES, ("key", pa.uint64()), ("tie", pa.uint64())])
-_REMOVED = pa.schema([("row", pa.int64()), ("cluster", pa.string()), ("survivor", pa.string())])
+_REMOVED = pa.schema([("row", pa.int64()), ("cluster", pa.string()), ("survivor", pa.string()), ("survivor_snapshot", pa.string())])
 _DECISIONS = pa.schema(
-    [("row", pa.int64()), ("reason", pa.string()), *((name, arrow_type(kind)) for name, kind in EVIDENCE_FIELDS.items())]
+    [("row", pa.int64()), ("reason", pa.string())]
+    + [(name, arrow_type(kind)) for name, kind in {**EVIDENCE_FIELDS, **ORIGIN_COLUMNS}.items()]
 )
 
 
@@ -196,7 +197,8 @@ def group_partition(
         if indexing:
             write_kept(work, partition, _kept(files, groups, counts, high, low, best[owner < 0]))
         keepers = np.unique(best[group[owner[group] < 0]])
-        doc_ids = pa.chunked_array([*_doc_ids(files, groups, counts, keepers).chunks, owners], pa.string())
+        doc_ids = pa.chunked_array([*_doc_ids(files, groups, counts, keepers).chunks, *owners["doc_id"].chunks], pa.string())
+        snapshots = pa.chunked_array([pa.nulls(len(keepers), pa.string()), *owners["snapshot"].chunks])
     survivor = np.where(owner[group] < 0, np.searchsorted(keepers, best[group]), len(keepers) + owner[group])
     with PartitionWriter(_removed_uri(work, partition), _REMOVED) as writer:
         for shard, chosen in split((address[removed] >> ROW_BITS).astype(np.int64)):
@@ -208,6 +210,7 @@ def group_partition(
                         "row": (address[rows] & ROW_MASK).astype(np.int64),
                         "cluster": hex_hashes(high[rows], low[rows]),
                         "survivor": doc_ids.take(pa.array(survivor[chosen])),
+                        "survivor_snapshot": snapshots.take(pa.array(survivor[chosen])),
                     }
                 ),
             )
@@ -280,6 +283,7 @@ def _write_shard_decisions(files: Sequence[PartitionFile], shard: int, work: str
         "survivor": removed["survivor"],
         "similarity": pa.repeat(1.0, rows),
         "similarity_kind": pa.repeat("exact", rows),
+        "survivor_snapshot": removed["survivor_snapshot"],
     }
     uri = f"{work}/decisions/{shard:06}.parquet"
     with open_output(uri) as file:

@@ -103,7 +103,8 @@ def open_indexes(
             rows = [{"ordinal": base + k, "rows": count} for k, count in enumerate(file["shards"])]
             uris = places.get(file["path"], [""] * len(rows))
             more.append({
-                "mapper": mappers + len(more), "order": order, "signatures": f"{given.uri}/{file['path']}", "base": first,
+                "mapper": mappers + len(more), "order": order, "snapshot": given.snapshot, "base": first,
+                "signatures": f"{given.uri}/{file['path']}",
                 "shards": [row | {"uri": uri} for row, uri in zip(rows, uris, strict=True)],
             })  # fmt: skip
             base += len(rows)

@@ -27,6 +27,7 @@ from curation_tasks.storage.shard import CanonicalHash
 _PARTITION_ROWS = 4_000_000
 _ROW_GROUP = 32_768
 
+_OWNERS = pa.schema([("doc_id", pa.string()), ("snapshot", pa.string())])
 HASHES = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("doc_id", pa.string())])
 
 
@@ -56,7 +57,7 @@ def open_indexes(earlier: Sequence[EarlierIndex], parameters: Mapping[str, Any])
     return opened
 
 
-def claimed(high: np.ndarray, low: np.ndarray, indexes: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, pa.Array]:
+def claimed(high: np.ndarray, low: np.ndarray, indexes: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, pa.Table]:
     """Which hashes a document of an earlier index has; the index that ranks first is told.
 
     Args:
@@ -65,10 +66,11 @@ def claimed(high: np.ndarray, low: np.ndarray, indexes: Sequence[Mapping[str, An
         indexes: Of ``open_indexes``.
 
     Returns:
-        ``(owner, doc_ids)``: int64, shape (hashes,): position in ``doc_ids``, −1 for a hash that is new.
+        ``(owner, owners)``: int64, shape (hashes,): position in ``owners``, −1 for a hash that is new; and ``doc_id`` and
+        ``snapshot`` of each document that has one.
     """
     owner = np.full(len(high), -1, np.int64)
-    chunks: list[pa.Array] = []
+    found: list[pa.Table] = [_OWNERS.empty_table()]
     known = 0
     for index in indexes if len(high) else ():
         erased = pa.array(index["erased"], pa.string())
@@ -79,9 +81,10 @@ def claimed(high: np.ndarray, low: np.ndarray, indexes: Sequence[Mapping[str, An
             fresh = owner[ours] < 0
             theirs, ours = theirs[fresh], ours[fresh]
             owner[ours] = known + np.arange(len(ours))
-            chunks += table["doc_id"].take(pa.array(theirs)).chunks
+            doc_ids = table["doc_id"].take(pa.array(theirs))
+            found.append(pa.table([doc_ids, pa.repeat(index["snapshot"], len(ours))], schema=_OWNERS))
             known += len(ours)
-    return owner, pa.chunked_array(chunks, pa.string()).combine_chunks()
+    return owner, pa.concat_tables(found).combine_chunks()
 
 
 def _near(high: np.ndarray, index: Mapping[str, Any]) -> Iterable[pa.Table]:

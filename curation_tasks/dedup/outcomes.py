@@ -21,15 +21,17 @@ from curation_tasks.dedup.placement import Placement
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.dedup.signatures import Scheme, read_signatures
 from curation_tasks.dedup.verification import EXACT, KINDS, NO_TEXT, OUTCOMES, is_similar, outcomes_uri, read_verified, task_nodes
-from curation_tasks.schema import EVIDENCE_FIELDS, arrow_type
+from curation_tasks.schema import EVIDENCE_FIELDS, ORIGIN_COLUMNS, arrow_type
 from curation_tasks.storage.filesystem import open_output
 
 _FOLLOWED = pa.schema([field for field in OUTCOMES if field.name != "removed"])
-_NAMED = pa.schema(
-    [("node", pa.uint64()), ("doc_id", pa.string()), ("similarity", pa.float64()), ("kind", pa.int8()), ("cluster", pa.uint64())]
-)
+_NAMED = pa.schema([
+    ("node", pa.uint64()), ("doc_id", pa.string()), ("snapshot", pa.string()), ("similarity", pa.float64()), ("kind", pa.int8()),
+    ("cluster", pa.uint64()),
+])  # fmt: skip
 _DECISIONS = pa.schema(
-    [("row", pa.int64()), ("reason", pa.string()), *((name, arrow_type(kind)) for name, kind in EVIDENCE_FIELDS.items())]
+    [("row", pa.int64()), ("reason", pa.string())]
+    + [(name, arrow_type(kind)) for name, kind in {**EVIDENCE_FIELDS, **ORIGIN_COLUMNS}.items()]
 )
 _CLUSTERS = pa.schema([("doc_id", pa.string()), ("cluster", pa.string())])
 _PAIRS = pa.schema([("a", pa.string()), ("b", pa.string()), ("similarity", pa.float64()), ("similarity_kind", pa.string())])
@@ -73,12 +75,14 @@ def follow(mapper: Mapping[str, Any], work: str, placement: Placement, tasks: in
 
 
 def name_survivors(mapper: Mapping[str, Any], work: str, placement: Placement) -> dict[str, Any]:
-    """Gives survivors of a mapper their identity, by mapper of the removed document."""
+    """Gives survivors of a mapper their identity and, if they are of an earlier index, its snapshot; by mapper of the removed document."""
     rows = pa.concat_tables([read_partition(_followed_uri(work, source), mapper["mapper"]) for source in range(len(placement.mappers))])
     wanted = np.unique(rows["survivor"].to_numpy())
     names = _doc_ids(work, mapper, wanted)
     at = np.searchsorted(wanted, rows["survivor"].to_numpy())
-    table = pa.table([rows["node"], names.take(pa.array(at)), rows["similarity"], rows["kind"], rows["cluster"]], schema=_NAMED)
+    columns = {name: rows[name] for name in ("node", "similarity", "kind", "cluster")} | {"doc_id": names.take(pa.array(at))}
+    columns["snapshot"] = pa.repeat(pa.scalar(mapper.get("snapshot"), pa.string()), len(rows))
+    table = pa.table([columns[name] for name in _NAMED.names], schema=_NAMED)
     with PartitionWriter(named_uri(work, mapper["mapper"]), _NAMED) as writer:
         for target, chosen in split(placement.mapper_of(table["node"].to_numpy())):
             writer.write(target, table.take(pa.array(chosen)))
@@ -120,6 +124,7 @@ def _write_shard(uri: str, table: pa.Table, reason: str) -> str:
         "survivor": table["doc_id"],
         "similarity": table["similarity"],
         "similarity_kind": pa.array(KINDS).take(table["kind"].combine_chunks()),
+        "survivor_snapshot": table["snapshot"],
     }
     with open_output(uri) as file:
         pq.write_table(pa.table(columns, schema=_DECISIONS), file, row_group_size=_ROW_GROUP)

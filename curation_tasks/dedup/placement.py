@@ -24,7 +24,8 @@ class Placement:
 
     Attributes:
         mappers: ``{"mapper", "shards": [{"ordinal", "uri", "rows"}], "order"}``, and for those of an index also ``"signatures"``
-            (its file) and ``"base"`` (ordinal of the index's first shard). ``order`` ranks earlier indexes before later ones.
+            (its file), ``"base"`` (ordinal of the index's first shard) and ``"snapshot"``. ``order`` ranks earlier indexes
+            before later ones.
         own: Number of mappers of the dataset; they come first.
         erased: uint64, ascending: nodes of indexes that no longer count.
     """

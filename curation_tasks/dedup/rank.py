@@ -57,8 +57,9 @@ def check_keep(keep: Keep, schema: Mapping[str, str], where: str) -> None:
             )
         if schema[name] not in allowed:
             raise ConfigError(
-                f"`keep: {keep.policy}` looks at column {name!r}, which holds {schema[name]}", where=where, expected=" or ".join(allowed)
-            )
+                f"`keep: {keep.policy}` looks at column {name!r}, which holds {schema[name]}", where=where,
+                expected=f"a column of type {' or '.join(allowed)}", remedy="name another column, or another policy",
+            )  # fmt: skip
 
 
 def policy_keys(batch: pa.RecordBatch | pa.Table, keep: Keep, first: np.ndarray) -> np.ndarray:

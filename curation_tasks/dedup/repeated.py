@@ -246,8 +246,9 @@ def group_items(partition: int, work: str, mappers: int, ranked: bool, indexes: 
     members = members[several[group]]
     sizes, owner = sizes[several], owner[several]
     group = np.repeat(np.arange(len(sizes)), sizes)
-    earlier = owners.take(pa.array(np.where(owner < 0, 0, owner), mask=owner < 0)) if len(owners) else pa.nulls(len(sizes), pa.string())
-    columns = {"group": group, "address": address[members], "unit": unit[members], "earlier": earlier.take(pa.array(group))}
+    of_group = owners.take(pa.array(owner, mask=owner < 0)).take(pa.array(group))
+    columns = {"group": group, "address": address[members], "unit": unit[members]}
+    columns |= {"earlier": of_group["doc_id"], "earlier_snapshot": of_group["snapshot"]}
     found = pa.table(columns).cast(REPEATED)
     with open_output(repeated_uri(work, partition)) as file:
         pq.write_table(found, file, compression="zstd")

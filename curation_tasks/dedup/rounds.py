@@ -28,12 +28,14 @@ from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.storage.filesystem import open_input
 from curation_tasks.storage.shard import read_shard
 
-REPEATED = pa.schema([("group", pa.uint32()), ("address", pa.uint64()), ("unit", pa.uint32()), ("earlier", pa.string())])
+REPEATED = pa.schema(
+    [("group", pa.uint32()), ("address", pa.uint64()), ("unit", pa.uint32()), ("earlier", pa.string()), ("earlier_snapshot", pa.string())]
+)
 _VERDICTS = pa.schema([("row", pa.uint32()), ("unit", pa.uint32()), ("position", pa.uint32()), ("cut", pa.bool_())])
 _REJECTIONS = pa.schema([("position", pa.uint32()), ("rejected", pa.bool_())])
 _WANTED = pa.schema([("address", pa.uint64())])
 _NAMES = pa.schema([("address", pa.uint64()), ("doc_id", pa.string())])
-_SURVIVORS = pa.schema([("row", pa.uint32()), ("unit", pa.uint32()), ("survivor", pa.string())])
+_SURVIVORS = pa.schema([("row", pa.uint32()), ("unit", pa.uint32()), ("survivor", pa.string()), ("survivor_snapshot", pa.string())])
 
 
 def repeated_uri(work: str, partition: int) -> str:
@@ -210,12 +212,12 @@ def _flags(rows: np.ndarray, count: int) -> np.ndarray:
 # --- names of survivors -------------------------------------------------------------------------------------------------
 
 
-def _kept_elsewhere(partition: int, work: str, mappers: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, pa.ChunkedArray]:
+def _kept_elsewhere(partition: int, work: str, mappers: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, pa.Table]:
     """What is cut from kept documents.
 
     Returns:
-        ``(address, unit, survivor, earlier)``: where it is cut; the address of the document in which it stays; and the identity
-        of that document where it is one of an earlier index, else null.
+        ``(address, unit, survivor, earlier)``: where it is cut; the address of the document in which it stays; and as
+        ``earlier`` and ``earlier_snapshot`` identity and snapshot of that document where it is one of an earlier index, else null.
     """
     found = pq.read_table(open_input(repeated_uri(work, partition)))
     group, address = found["group"].to_numpy().astype(np.int64), found["address"].to_numpy()
@@ -223,13 +225,13 @@ def _kept_elsewhere(partition: int, work: str, mappers: int, rounds: int) -> tup
     cut, keeper = cut_by(group, address, rejected)
     cut = (cut | _is_earlier(found)) & ~rejected
     survivor = address[np.minimum(keeper[cut], len(group) - 1)]
-    return address[cut], found["unit"].to_numpy()[cut], survivor, found["earlier"].filter(pa.array(cut))
+    return address[cut], found["unit"].to_numpy()[cut], survivor, found.select(["earlier", "earlier_snapshot"]).filter(pa.array(cut))
 
 
 def want_names(partition: int, work: str, mappers: int, rounds: int) -> dict[str, Any]:
     """Asks the shards for the identities of the documents in which cut pieces stay."""
     _, _, survivor, earlier = _kept_elsewhere(partition, work, mappers, rounds)
-    wanted = np.unique(survivor[earlier.is_null().to_numpy()])
+    wanted = np.unique(survivor[earlier["earlier"].is_null().to_numpy()])
     with PartitionWriter(f"{work}/wanted/{partition:05}.parquet", _WANTED) as writer:
         for shard, chosen in split((wanted >> ROW_BITS).astype(np.int64)):
             writer.write(shard, pa.table({"address": wanted[chosen]}))
@@ -263,9 +265,10 @@ def name_survivors(partition: int, work: str, mappers: int, rounds: int) -> dict
             names.append(file.read(file.groups(partition)))
     known = pa.concat_tables(names).sort_by("address")
     at = np.searchsorted(known["address"].to_numpy(), survivor)
-    doc_ids = pc.coalesce(earlier, known["doc_id"].take(pa.array(at, mask=earlier.is_valid().to_numpy())))
+    doc_ids = pc.coalesce(earlier["earlier"], known["doc_id"].take(pa.array(at, mask=earlier["earlier"].is_valid().to_numpy())))
     with PartitionWriter(survivors_uri(work, partition), _SURVIVORS) as writer:
         for shard, chosen in split((address >> ROW_BITS).astype(np.int64)):
-            table = {"row": address[chosen] & ROW_MASK, "unit": unit[chosen], "survivor": doc_ids.take(pa.array(chosen))}
-            writer.write(shard, pa.table(table))
+            places = pa.array(chosen)
+            table = {"row": address[chosen] & ROW_MASK, "unit": unit[chosen], "survivor": doc_ids.take(places)}
+            writer.write(shard, pa.table(table | {"survivor_snapshot": earlier["earlier_snapshot"].take(places)}))
     return {}

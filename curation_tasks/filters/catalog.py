@@ -295,6 +295,7 @@ PARTS = (
         summary="Measures signals and rejects documents that miss a rule",
         parameters=QualityParameters,
         implementation="curation_tasks.filters.quality:quality",
+        data_version=2,
         libraries=_libraries,
         reads=lambda parameters: ("text", *([parameters.language_column] if parameters.by_language else ())),
         adds=lambda parameters: {name: SIGNALS[name].kind if name in SIGNALS else "double" for name in parameters.signal_names()},

@@ -38,6 +38,7 @@ _MODELS = ("ja_word", "zh-hans", "zh-hant", "th")
 _JAPANESE, _SIMPLIFIED, _TRADITIONAL, _THAI_MODEL = range(4)
 #: BudouX's features: which of the characters -3 … +2 around a place each looks at.
 _FEATURES = ("UW1", "UW2", "UW3", "UW4", "UW5", "UW6", "BW1", "BW2", "BW3", "TW1", "TW2", "TW3", "TW4")
+_LENGTHS = {"U": 1, "B": 2, "T": 3}
 
 
 @cache
@@ -75,6 +76,8 @@ def segmenter_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         for model, groups in enumerate(models)
         for feature, name in enumerate(_FEATURES)
         for texts, weight in groups.get(name, {}).items()
+        # Training left shorter texts of what stood at the end of its own, which no characters equal. Padded with 0, they would.
+        if len(texts) == _LENGTHS[name[0]]
     ]
     codes = np.zeros((len(features), 3), np.int64)
     for place, (_, _, text, _) in enumerate(features):

@@ -25,6 +25,7 @@ from curation_tasks.errors import InputError
 from curation_tasks.lineage.funnel import DOCUMENT_KINDS
 from curation_tasks.lineage.tree import ancestors, dataset_parents
 from curation_tasks.manifest import Dataset, Manifest, read_list
+from curation_tasks.schema import ORIGIN_COLUMNS
 from curation_tasks.storage import filesystem
 
 SHOWN_CHARACTERS = 2000
@@ -49,7 +50,8 @@ def explain(manifest: Manifest, document: str, *, show_text: bool = False) -> li
         Rows in the order of the stages: ``stage, kind, outcome, doc_id, url, file, row``, and by ``outcome``
         ``kept``: ``text_bytes, text_hash, text_changed`` (against the stage before; None at the source), ``signals`` (numbers
         that the stage added), and ``cuts`` where spans were cut from the text: ``reason, start, end`` (bytes of the text
-        before), ``characters``, ``survivor`` (the document in which the same text stays);
+        before), ``characters``, ``survivor`` (the document in which the same text stays) and its ``survivor_snapshot`` where that
+        is an earlier one;
         ``rejected``: ``operation, reason, value, threshold, failed_rules, evidence`` (``survivor`` names the document kept
         instead), ``signals``;
         ``exported``: the document is row ``row`` (from 0) of ``file``;
@@ -253,14 +255,16 @@ def _cuts(manifest: Manifest, place: _Place) -> list[dict[str, Any]]:
     if unit not in {row["path"] for row in read_list(manifest, "cuts")}:
         return []
     uri = f"{manifest.folder}/{unit}"
-    told = ["reason", "start", "end", "characters", "survivor"]
+    told = ["reason", "start", "end", "characters", "survivor", *ORIGIN_COLUMNS]
     return [_read_row(uri, row, told) for row, _ in _matching_rows(uri, place.identity["doc_id"], _IDENTITY_COLUMNS)]
 
 
 def _rejected(manifest: Manifest, place: _Place) -> dict[str, Any]:
-    fixed = ["operation", "reason", "value", "threshold", "failed_rules", "evidence"]
+    fixed = ["operation", "reason", "value", "threshold", "failed_rules", "evidence", *ORIGIN_COLUMNS]
     row = _read_row(place.uri, place.row, [*fixed, *manifest.schema], numbers_only=fixed)
     told = {name: row.pop(name, None) for name in fixed}
+    if origin := {name: value for name in ORIGIN_COLUMNS if (value := told.pop(name))}:
+        told["evidence"] = told["evidence"] | origin
     return told | {"signals": {name: value for name, value in row.items() if value is not None}}
 
 

@@ -32,7 +32,7 @@ class Cutter:
 
     def __init__(self, work: Work, index: int, operation: str):
         self._work, self._operation = work, operation
-        self._columns = dict(CUT_COLUMNS) | ({"text": "string"} if work.ledger_text else {})
+        self._columns = dict(CUT_COLUMNS) | dict(work.signals) | ({"text": "string"} if work.ledger_text else {})
         self._writer = ShardWriter(work.context.folder, f"cuts-{unit_name(index)}.parquet", self._columns)
         self.counts: Counter[str] = Counter(cut_documents=0, cut_spans=0, cut_characters=0)
 
@@ -65,7 +65,7 @@ class Cutter:
             "operation": pa.repeat(pa.scalar(self._operation), len(cuts)),
             "characters": pc.utf8_length(gone).cast(pa.int64()),
             "text": gone,
-            **{name: cuts[name].combine_chunks() for name in ("reason", "start", "end", "survivor")},
+            **{name: cuts[name].combine_chunks() for name in ("reason", "start", "end", "survivor", "survivor_snapshot")},
         }
         for name, kind in self._columns.items():
             if name not in columns:

@@ -39,12 +39,15 @@ def erase_from_indexes(root: str, pipeline: str, doc_ids: Sequence[str], *, rewr
     """
     root = filesystem.absolute(root)
     wanted = pa.array(sorted(set(doc_ids)), pa.string())
-    rows = []
+    rows, examples = [], []
     for snapshot in filesystem.list_folders(filesystem.join(root, pipeline)):
         entries = published_entries(published_folder(root, pipeline, snapshot)) if snapshot != "index" else []
         for stage, item in sorted((entries[-1].get("indexes", {}) if entries else {}).items()):
             uri = f"{root}/{item['path']}"
-            listed = [doc_id for names in indexed_documents(uri) for doc_id in names.filter(pc.is_in(names, value_set=wanted)).to_pylist()]
+            listed = []
+            for names in indexed_documents(uri):
+                listed += names.filter(pc.is_in(names, value_set=wanted)).to_pylist()
+                examples = examples or names.slice(0, 1).to_pylist()
             if listed:
                 erase(uri, listed)
             if rewrite:
@@ -56,6 +59,7 @@ def erase_from_indexes(root: str, pipeline: str, doc_ids: Sequence[str], *, rewr
         )
     if not any(row["documents"] for row in rows):
         raise InputError(
-            "no index lists such a document", where=filesystem.join(root, pipeline, "index"), expected="a doc_id of a kept document"
-        )
+            "no index lists such a document", where=filesystem.join(root, pipeline, "index"), expected="a doc_id of a kept document",
+            remedy=f"identities look like {examples[0]!r}; `curate explain` says what became of a document" if examples else "",
+        )  # fmt: skip
     return [row | {"state": states([s for s in freshness(root, pipeline, row["snapshot"]) if s["stage"] == row["stage"]])} for row in rows]

@@ -19,6 +19,8 @@ from curation_tasks.plan import PART_KIND
 
 #: Raised when the frame itself writes other data for the same fingerprint.
 FRAME_VERSION = 1
+#: The same for stages that are compared with earlier snapshots. 2: ledgers and lists of cuts tell the survivor's snapshot.
+EARLIER_VERSION = 2
 
 
 def stage_fingerprint(
@@ -70,7 +72,7 @@ def stage_fingerprint(
         "parents": dict(parents),
         "engine": None if exact else engine,
         "unicode": unicodedata.unidata_version,
-        **({} if earlier is None else {"earlier": earlier}),
+        **({} if earlier is None else {"earlier": earlier, "earlier_version": EARLIER_VERSION}),
     }
 
 

@@ -6,7 +6,7 @@ compared with; they are held against those that are published now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation_tasks.dedup.cuts import TOO_SHORT
 from curation_tasks.dedup.rank import ties
 from curation_tasks.errors import ConfigError
 from curation_tasks.index import read_index
 from curation_tasks.lineage.published import published_entries, published_folder
 from curation_tasks.manifest import Manifest, read_list, read_manifest
 from curation_tasks.runner.earlier import find_indexes
+from curation_tasks.schema import ORIGIN_COLUMNS
 from curation_tasks.storage.filesystem import open_input, storage_errors
 
 FRESH, INCOMPLETE, UNSUPPORTED = "fresh", "incomplete", "unsupported"
 #: Survivors looked up at a time: 8 bytes for the hash of each, and as much for the order.
 _SURVIVORS = 20_000_000
+[_ORIGIN] = ORIGIN_COLUMNS
+#: Stands for a survivor's snapshot in datasets whose ledgers do not tell it: of the first versions.
+_ANY = "*"
 
 
 def freshness(root: str, pipeline: str, snapshot: str) -> list[dict[str, Any]]:
@@ -33,8 +38,9 @@ def freshness(root: str, pipeline: str, snapshot: str) -> list[dict[str, Any]]:
     Returns:
         One row for each stage with ``against``: ``stage``, ``state``, ``changed`` (snapshots whose index is another one than was
         recorded), ``unsupported_documents``. ``state`` is ``fresh``; ``incomplete``: an earlier snapshot appeared or grew, so
-        that duplicates may remain, but nothing was removed wrongly; or ``unsupported``: documents were removed in favour of one
-        that is not kept any more. To be fresh again, the snapshot is run again.
+        that duplicates may remain, but nothing was removed wrongly (where documents were rejected because too much of them was cut:
+        as far as that can be told); or ``unsupported``: documents were removed in favour of one
+        that its snapshot does not keep any more. To be fresh again, the snapshot is run again.
     """
     entries = published_entries(published_folder(root, pipeline, snapshot))
     rows = []
@@ -62,42 +68,58 @@ def _compared(root: str, pipeline: str, snapshot: str, manifest: Manifest) -> di
     changed = differing("digest")
     if not changed:
         return {"state": FRESH, "changed": [], "unsupported_documents": 0}
-    lost = _unsupported(manifest, [f"{root}/{row['path']}" for row in present.values() if row["path"]] + [manifest.index or ""])
-    if not lost and not differing("content"):
+    indexes = {name: f"{root}/{row['path']}" for name, row in present.items() if row["path"]}
+    lost = _unsupported(manifest, indexes, changed)
+    # Of a document of which too much was cut no single survivor is told: whether it would stay now, another run tells.
+    untold = TOO_SHORT in manifest.content["reasons"]
+    if not lost and not untold and not differing("content"):
         # Only erasures of documents for which none was removed: another run would give the same.
         return {"state": FRESH, "changed": [], "unsupported_documents": 0}
     return {"state": UNSUPPORTED if lost else INCOMPLETE, "changed": changed, "unsupported_documents": lost}
 
 
-def _unsupported(manifest: Manifest, indexes: list[str]) -> int:
-    """Documents in a stage's ledger, and spans cut from others, whose survivor no index lists."""
-    total = 0
-    for survivors in _survivors(manifest):
+def _unsupported(manifest: Manifest, indexes: Mapping[str, str], changed: Iterable[str]) -> int:
+    """Documents in a stage's ledger, and spans cut from others, whose survivor the index of its snapshot does not list any more.
+
+    The same ``doc_id`` in another snapshot is another document. Survivors of the stage's own snapshot stand in the same dataset.
+
+    Args:
+        manifest: Of the stage.
+        indexes: Snapshot → URI of its present index.
+        changed: Snapshots whose index is another one than the stage was compared with.
+    """
+    total, suspects = 0, {*changed, _ANY}
+    for snapshot, survivors in _survivors(manifest, suspects):
+        uris = [*indexes.values(), manifest.index or ""] if snapshot == _ANY else [indexes.get(snapshot, "")]
         hashes, counts = np.unique(survivors, return_counts=True)
         found = np.zeros(len(hashes), bool)
-        for uri in indexes:
-            for doc_ids in indexed_documents(uri):
-                at = np.searchsorted(hashes, wanted := ties(doc_ids))
-                at[at == len(hashes)] = 0
-                found[at[hashes[at] == wanted]] = True
+        for doc_ids in (names for uri in uris if uri for names in indexed_documents(uri)):
+            at = np.searchsorted(hashes, wanted := ties(doc_ids))
+            at[at == len(hashes)] = 0
+            found[at[hashes[at] == wanted]] = True
         total += int(counts[~found].sum())
     return total
 
 
-def _survivors(manifest: Manifest) -> Iterator[np.ndarray]:
-    """Hashes of the survivors in a stage's ledger and list of cuts, so many at a time that they fit the memory."""
-    pending: list[np.ndarray] = []
+def _survivors(manifest: Manifest, snapshots: Collection[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """``(snapshot, hashes of survivors)`` of some snapshots, from a stage's ledger and list of cuts, so many at a time that
+    they fit the memory."""
+    pending: dict[str, list[np.ndarray]] = {}
+    held = 0
     files = [(file["path"], "evidence") for file in read_list(manifest, "ledger")]
     files += [(file["path"], "survivor") for file in read_list(manifest, "cuts")]
     for path, column in files:
-        for table in _tables(f"{manifest.folder}/{path}", [column]):
+        for table in _tables(f"{manifest.folder}/{path}", [column, _ORIGIN]):
             survivors = pc.struct_field(table[column], "survivor") if column == "evidence" else table[column]
-            pending.append(ties(survivors.filter(survivors.is_valid())))
-            if sum(map(len, pending)) >= _SURVIVORS:
-                yield np.concatenate(pending)
-                pending = []
-    if sum(map(len, pending)):
-        yield np.concatenate(pending)
+            origins = table[_ORIGIN] if _ORIGIN in table.column_names else pc.if_else(survivors.is_valid(), _ANY, None)
+            for snapshot in {*origins.unique().to_pylist()} & {*snapshots}:
+                chosen = ties(survivors.filter(pc.and_(survivors.is_valid(), pc.equal(origins, snapshot))))
+                pending.setdefault(snapshot, []).append(chosen)
+                held += len(chosen)
+            if held >= _SURVIVORS:
+                yield from ((snapshot, np.concatenate(found)) for snapshot, found in sorted(pending.items()))
+                pending, held = {}, 0
+    yield from ((snapshot, np.concatenate(found)) for snapshot, found in sorted(pending.items()))
 
 
 def indexed_documents(uri: str) -> Iterator[pa.ChunkedArray]:

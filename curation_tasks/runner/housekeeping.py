@@ -1,19 +1,21 @@
 """Deletes what retention no longer keeps: the only code of the project that deletes datasets.
 
 What erasures left in indexes that stay goes too: their rows at once, the files that a compaction superseded after the days
-of retention, for a run that opened the index before still reads them.
+of retention, for a run that opened the index before still reads them. And so do at once the intermediate files of stages that
+were killed between their commit and the deletion of these files: nobody reads them any more, and they hold texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from curation_tasks.dedup.compaction import compact, superseded_files
 from curation_tasks.errors import ConfigError
 from curation_tasks.manifest import MANIFEST_NAME
-from curation_tasks.runner.retention import expired_folders, published_indexes
+from curation_tasks.runner.retention import expired_folders, published_indexes, snapshot_names, stage_folders
+from curation_tasks.runner.work import WORK_FOLDER
 from curation_tasks.storage import filesystem
 
 #: Fewer days could take the output of a run that is still going on from under it.
@@ -44,7 +46,7 @@ def keep_house(
 
     Returns:
         ``{"folder", "finished", "bytes", "files"}`` of each, sorted by folder. An index that stays is listed with what goes
-        of its files.
+        of its files, a stage that stays by its folder of intermediate files.
 
     Raises:
         ConfigError: ``days`` is below 1.
@@ -61,7 +63,22 @@ def keep_house(
             filesystem.delete(manifest)
             filesystem.delete(folder, recursive=True)
         progress(number, len(folders), None)
+    rows += _left_over_work(filesystem.absolute(root), pipeline, {*folders}, delete)
     return sorted(rows + _kept_indexes(filesystem.absolute(root), days, pipeline, delete, now), key=lambda row: row["folder"])
+
+
+def _left_over_work(root: str, pipeline: str | None, expired: Collection[str], delete: bool) -> list[dict[str, Any]]:
+    """Intermediate files of committed stages."""
+    rows = []
+    for folder in (folder for name in snapshot_names(root, pipeline) for folder in stage_folders(root, *name)):
+        if folder in expired or WORK_FOLDER not in filesystem.list_folders(folder) or not filesystem.exists(f"{folder}/{MANIFEST_NAME}"):
+            continue
+        work = f"{folder}/{WORK_FOLDER}"
+        size, files = filesystem.size_of(work)
+        rows.append({"folder": work, "finished": True, "bytes": size, "files": files})
+        if delete:
+            filesystem.delete(work, recursive=True)
+    return rows
 
 
 def _kept_indexes(root: str, days: int, pipeline: str | None, delete: bool, now: datetime | None) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from curation_tasks.runner.earlier import opened, write_earlier
 from curation_tasks.runner.ledger import Ledger, unit_result
 from curation_tasks.runner.stage import Stage
 from curation_tasks.runner.units import run_units, unit_name
-from curation_tasks.runner.work import Work
-from curation_tasks.schema import CUT_FIELDS, DECISION_FIELDS, EVIDENCE_FIELDS, arrow_type, with_columns
+from curation_tasks.runner.work import WORK_FOLDER, Work
+from curation_tasks.schema import CUT_FIELDS, DECISION_FIELDS, EVIDENCE_FIELDS, ORIGIN_COLUMNS, arrow_type, with_columns
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import ShardWriter, read_shard, text_bytes_of
 
@@ -39,7 +39,7 @@ class ReductionStage(Stage):
         call = self.spec["calls"][0]
         part = load_catalog().find("reduction", call["use"])
         context = self._context()
-        work = f"{self.folder}/work"
+        work = f"{self.folder}/{WORK_FOLDER}"
 
         def run_step(step: str, function: Callable[..., dict[str, Any]], items: Sequence[Any], *arguments: Any) -> list[dict[str, Any]]:
             return run_units(client, work, step, function, items, arguments, progress=self.around.progress, order=self.around.order)
@@ -63,10 +63,10 @@ class ReductionStage(Stage):
         items = [item | {"decisions": uri} for item, uri in zip(self._shard_items([dataset]), decisions.uris, strict=True)]
         if decisions.cuts:
             items = [item | {"cuts": uri} for item, uri in zip(items, decisions.cuts, strict=True)]
-        return self._units(client, apply_decisions, items, self._work(self.schema))
+        return self._units(client, apply_decisions, items, self._work(self.schema, ORIGIN_COLUMNS if earlier else None))
 
     def clean_up(self) -> None:
-        filesystem.delete(f"{self.folder}/work", recursive=True)
+        filesystem.delete(f"{self.folder}/{WORK_FOLDER}", recursive=True)
 
 
 def apply_decisions(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def apply_decisions(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
             local = decided["row"].to_numpy() - documents_in
             keep = np.ones(len(batch), bool)
             keep[local] = False
-            ledger.write(_removed(batch.take(pa.array(local)), decided), operation)
+            ledger.write(_removed(batch.take(pa.array(local)), decided, work.signals), operation)
             if cutter is not None:
                 batch = cutter.cut(batch, _of_rows(cuts, documents_in, len(batch)), documents_in)
             documents_in += len(keep)
@@ -118,7 +118,8 @@ def _of_rows(table: pa.Table, first_row: int, rows: int) -> pa.Table:
     return table.slice(begin, end - begin)
 
 
-def _removed(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
+def _removed(batch: pa.RecordBatch, decisions: pa.Table, more: Iterable[str]) -> pa.RecordBatch:
+    """Rejected rows as a ledger takes them; ``more``: columns of the decisions that it has too."""
     columns = {name: decisions[name].combine_chunks() for name in decisions.column_names}
     fields = [name for name in EVIDENCE_FIELDS]
     evidence = pa.StructArray.from_arrays([columns[name].cast(arrow_type(EVIDENCE_FIELDS[name])) for name in fields], names=fields)
@@ -129,5 +130,6 @@ def _removed(batch: pa.RecordBatch, decisions: pa.Table) -> pa.RecordBatch:
             "reject_value": pc.coalesce(columns["value"], columns["similarity"].cast(pa.float64())),
             "reject_threshold": columns["threshold"],
             "evidence": evidence,
+            **{name: columns[name] for name in more},
         },
     )

@@ -21,7 +21,7 @@ def snapshots(root: str, pipeline: str | None = None) -> list[dict[str, Any]]:
     ``earlier`` how it stands to the indexes of earlier snapshots (``freshness``)."""
     root = filesystem.absolute(root)
     rows = []
-    for name, snapshot in _snapshots(root, pipeline):
+    for name, snapshot in snapshot_names(root, pipeline):
         entries = published_entries(published_folder(root, name, snapshot))
         last = entries[-1] if entries else {}
         unfinished = [
@@ -64,8 +64,8 @@ def expired_folders(root: str, days: int, pipeline: str | None = None, now: date
     root = filesystem.absolute(root)
     before = (now or datetime.now(UTC)) - timedelta(days=days)
     # Of all pipelines: a published dataset of another one may have been made from this one's.
-    kept = set().union(*(reachable_folders(root, name, snapshot, before) for name, snapshot in _snapshots(root, None)))
-    names = _snapshots(root, pipeline)
+    kept = set().union(*(reachable_folders(root, name, snapshot, before) for name, snapshot in snapshot_names(root)))
+    names = snapshot_names(root, pipeline)
     folders = [folder for name in names for folder in (*stage_folders(root, *name), *index_folders(root, *name))]
     return sorted(folder for folder in folders if folder not in kept and filesystem.last_change(folder) <= before)
 
@@ -84,7 +84,7 @@ def stage_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
 def published_indexes(root: str, pipeline: str | None = None) -> list[str]:
     """Folders of the indexes that the newest published entries name, sorted."""
     root = filesystem.absolute(root)
-    entries = [published_entries(published_folder(root, *name))[-1:] for name in _snapshots(root, pipeline)]
+    entries = [published_entries(published_folder(root, *name))[-1:] for name in snapshot_names(root, pipeline)]
     return sorted({f"{root}/{item['path']}" for [entry] in filter(None, entries) for item in entry.get("indexes", {}).values()})
 
 
@@ -94,6 +94,7 @@ def index_folders(root: str, pipeline: str, snapshot: str) -> list[str]:
     return [filesystem.join(base, key) for key in filesystem.list_folders(base)]
 
 
-def _snapshots(root: str, pipeline: str | None) -> list[tuple[str, str]]:
+def snapshot_names(root: str, pipeline: str | None = None) -> list[tuple[str, str]]:
+    """``(pipeline, snapshot)`` of all that a root holds."""
     names = [name for name in filesystem.list_folders(root) if pipeline in (None, name)]
     return [(name, snapshot) for name in names for snapshot in filesystem.list_folders(filesystem.join(root, name)) if snapshot != "index"]

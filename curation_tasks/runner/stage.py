@@ -148,7 +148,8 @@ class Stage(ABC):
         return self._manifest(results)
 
     def clean_up(self) -> None:
-        """After the commit."""
+        """Deletes what nobody needs after the commit. Done again whenever the stage is found done: a run may have been killed between
+        the two."""
 
     def input_bytes(self) -> int:
         """Bytes to be worked on."""
@@ -201,6 +202,7 @@ class Stage(ABC):
         if filesystem.exists(self.uri) and self.is_current():
             manifest = read_manifest(self.uri)
             log.info("stage was done before", digest=manifest.digest)
+            self.clean_up()
             return manifest, publish.with_published(manifest.result(reused=True), manifest)
         started = time.perf_counter()
         log.info("stage starts", kind=self.kind)

@@ -13,6 +13,9 @@ from curation_tasks.context import RunContext
 from curation_tasks.parts import Parameters, PartKind
 from curation_tasks.schema import LEDGER_COLUMNS
 
+#: Where a reduction keeps its intermediate files, below the folder of its stage. They hold texts, and go with the commit.
+WORK_FOLDER = "work"
+
 
 @dataclass(frozen=True)
 class Work:

@@ -24,7 +24,7 @@ from curation_tasks.sources.arxiv_listing import is_archive
 from curation_tasks.sources.arxiv_packages import Bounds, Package, package_of, packages_in, reason_by_signature
 from curation_tasks.sources.arxiv_part import ARXIV, ArxivParameters
 from curation_tasks.sources.download import open_whole
-from curation_tasks.sources.records import SeenIds, bounded, records_batch
+from curation_tasks.sources.records import SeenIds, UnitAccount, bounded, records_batch
 from curation_tasks.sources.tex_files import source_of
 from curation_tasks.sources.tex_text import TexOptions, paper_of
 
@@ -52,42 +52,47 @@ def read_arxiv(unit: SourceUnit, parameters: ArxivParameters, context: RunContex
         damaged_archive: The rest of the archive cannot be read.
         repeated_id: The paper stood in the archive before.
 
-    Counts ``packages``, ``packages_expected`` and ``packages_lost``, ``missing_inputs``, ``bounded_sources`` (includes or macros
-    left out because of the bounds) and ``unsafe_members``.
+    Counts of archives ``packages``, ``packages_expected`` and ``packages_lost``; where a run's limit leaves one in the middle
+    ``archives.unfinished``, and ``packages_unread`` instead of ``packages_lost``. Counts of the packages that were read, with a limit
+    also beyond it, ``missing_inputs``, ``bounded_sources`` (includes or macros left out because of the bounds) and ``unsafe_members``.
 
     Raises:
         InputError: Not one package of an archive could be read, or it has not the MD5 that the manifest states.
     """
     reader = _Reader(parameters, context)
-    with open_whole(unit) as stream:
-        if not is_archive(unit.uri):
+    if not is_archive(unit.uri):
+        with open_whole(unit) as stream:
             # A larger file is cut, and then too large or damaged.
             reader.add(unit.path, stream.read(16 * parameters.max_package_bytes + 1))
-        else:
-            yield from _archive(stream, unit, reader, parameters, context)
-    if reader.rows:
         yield from bounded(reader.take())
+        return
+    account = UnitAccount("packages", "archives", ("damaged_archive",), unit.options.get("papers"))
+    try:
+        with open_whole(unit) as stream:
+            yield from _archive(stream, unit, reader, parameters, account)
+        account.has_ended = True
+        if reader.rows:
+            yield from account.batches(reader.take())
+    except GeneratorExit:
+        account.count(context)
+        raise
+    account.count(context)
 
 
-def _archive(stream: Any, unit: SourceUnit, reader: _Reader, parameters: ArxivParameters, context: RunContext) -> Iterator[pa.RecordBatch]:
+def _archive(stream: Any, unit: SourceUnit, reader: _Reader, parameters: ArxivParameters, account: UnitAccount) -> Iterator[pa.RecordBatch]:
     packages = 0
     try:
         for name, data in packages_in(stream, Bounds(parameters.max_package_bytes, parameters.max_package_files)):
             packages += 1
             reader.add(name, data)
             if reader.is_full:
-                yield from bounded(reader.take())
+                yield from account.batches(reader.take())
     except (tarfile.TarError, EOFError, ValueError) as error:
         if packages == 0:
             raise InputError("the archive has no package that can be read", where=unit.uri, expected="a tar archive of packages") from error
         reader.reject(None, "damaged_archive")
     if packages == 0:
         raise InputError("the archive has no package", where=unit.uri, expected="a tar archive of packages")
-    context.count("packages", packages)
-    if "papers" in unit.options:
-        context.count("packages_expected", unit.options["papers"])
-        if unit.options["papers"] > packages:
-            context.count("packages_lost", unit.options["papers"] - packages)
 
 
 class _Reader:

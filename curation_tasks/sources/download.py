@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ def open_unit(unit: SourceUnit, patience: Patience | None = None) -> IO[bytes]:
 
 @contextmanager
 def open_whole(unit: SourceUnit, patience: Patience | None = None) -> Iterator[Any]:
-    """A unit's file for one pass from its beginning, with ``read`` alone; after it the hash that was listed is checked.
+    """A unit's file for one pass, which may seek; after it the hash that was listed is checked.
 
     What the pass left unread is read then. A pass that ends with an error, or is left early, checks nothing.
 
@@ -146,22 +147,47 @@ def open_whole(unit: SourceUnit, patience: Patience | None = None) -> Iterator[A
         algorithm, expected = _parsed_digest(unit.options["digest"], unit.uri)
         hashed = _Hashed(file, algorithm)
         yield hashed
+        hashed.seek(hashed.reached)
         while hashed.read(2**20):
             pass
         _compare_digest(unit.uri, algorithm, hashed.digest.hexdigest(), expected)
 
 
-class _Hashed:
-    """Hashes what is read of a file."""
+class _Hashed(io.RawIOBase):
+    """Hashes what is read of a file, each byte once; what lies behind a gap waits until it is read anew.
+
+    Attributes:
+        digest: Of the bytes up to ``reached``.
+    """
 
     def __init__(self, file: IO[bytes], algorithm: str):
-        self._file = file
+        self._file, self.reached = file, 0
         self.digest = hashlib.new(algorithm, usedforsecurity=False)
 
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
     def read(self, size: int = -1) -> bytes:
+        place = self._file.tell()
         data = self._file.read(size)
-        self.digest.update(data)
+        if place <= self.reached < place + len(data):
+            self.digest.update(memoryview(data)[self.reached - place :])
+            self.reached = place + len(data)
         return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def shared_beginning(paths: Sequence[Sequence[str]]) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation_tasks.context import RunContext
 from curation_tasks.kernels.identity import text_hashes
 from curation_tasks.schema import REJECTION_COLUMNS, arrow_type
 from curation_tasks.storage.shard import ROW_GROUP_TEXT_BYTES, text_bytes_of
@@ -110,3 +112,54 @@ def bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     half = len(batch) // 2
     yield from bounded(batch.slice(0, half))
     yield from bounded(batch.slice(half))
+
+
+@dataclass
+class UnitAccount:
+    """What became of a unit's records, also where a run's limit leaves it in the middle. ``records`` is their name, as ``pages``::
+
+        counters[records] = documents + rejected records, without damages, + counters["beyond_limit"]
+        counters[records + "_expected"] = counters[records] + counters[records + "_lost"] + counters[records + "_unread"]
+
+    Attributes:
+        records: Name of its records in counters.
+        unit: Name of such units in counters; ``<unit>.unfinished`` counts one that was left in the middle.
+        damages: Reasons of rejected rows that are no record.
+        expected: Records that its listing promises; None where there is none.
+        given: Records in the batches that were given on.
+        has_ended: Whether the last record was read.
+    """
+
+    records: str
+    unit: str
+    damages: tuple[str, ...]
+    expected: int | None
+    given: int = 0
+    has_ended: bool = False
+    _waiting: int = 0
+
+    def batches(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The batch in bounded pieces; each counts when it is given."""
+        pieces = list(bounded(batch))
+        self._waiting = len(pieces)
+        for piece in pieces:
+            self._waiting -= 1
+            self.given += len(piece) - self._damages_in(piece)
+            yield piece
+
+    def count(self, context: RunContext) -> None:
+        """Counts what there is to say, at the end or where the unit is left."""
+        context.count(self.records, self.given)
+        is_unfinished = not self.has_ended or self._waiting > 0
+        if is_unfinished:
+            context.count(f"{self.unit}.unfinished", 1)
+        if self.expected is not None:
+            context.count(f"{self.records}_expected", self.expected)
+            if self.expected > self.given:
+                context.count(f"{self.records}_{'unread' if is_unfinished else 'lost'}", self.expected - self.given)
+
+    def _damages_in(self, batch: pa.RecordBatch) -> int:
+        if "reject_reason" not in batch.schema.names:
+            return 0
+        found = pc.is_in(batch.column("reject_reason"), pa.array(self.damages, batch.schema.field("reject_reason").type))
+        return pc.sum(found).as_py() or 0

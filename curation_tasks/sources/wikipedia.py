@@ -18,7 +18,7 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import InputError
 from curation_tasks.kernels.wikitext import WikitextCleaner, WikitextOptions
 from curation_tasks.parts import SourceUnit
-from curation_tasks.sources.records import SeenIds, bounded, records_batch
+from curation_tasks.sources.records import SeenIds, UnitAccount, records_batch
 from curation_tasks.sources.wikipedia_pages import Damage, Page, Site, read_pages
 from curation_tasks.sources.wikipedia_part import WikipediaParameters
 from curation_tasks.storage.shard import one_batch
@@ -53,12 +53,22 @@ def read_wikipedia(unit: SourceUnit, parameters: WikipediaParameters, context: R
         damaged_stream: Compressed data that cannot be read; the value is the byte at which its stream begins.
         malformed_xml: XML that cannot be read; likewise.
 
-    Counts ``pages``, ``pages_expected`` (by the index) and ``pages_lost`` (expected, and behind damage).
+    Counts ``pages``, ``pages_expected`` (by the index) and ``pages_lost`` (expected, and behind damage). Of a unit that a run's limit
+    leaves in the middle: ``dumps.unfinished``, and ``pages_unread`` instead of ``pages_lost``.
 
     Raises:
-        InputError: Not one page could be read.
+        InputError: Not one page could be read, or a file that is read whole has not the hash that the dump lists for it.
     """
-    reader = _Reader(unit, parameters)
+    account = UnitAccount("pages", "dumps", ("damaged_stream", "malformed_xml"), unit.options.get("pages"))
+    try:
+        yield from _batches(unit, _Reader(unit, parameters), account)
+    except GeneratorExit:
+        account.count(context)
+        raise
+    account.count(context)
+
+
+def _batches(unit: SourceUnit, reader: _Reader, account: UnitAccount) -> Iterator[pa.RecordBatch]:
     pages = 0
     for item in read_pages(unit):
         if isinstance(item, Site):
@@ -67,16 +77,12 @@ def read_wikipedia(unit: SourceUnit, parameters: WikipediaParameters, context: R
         pages += isinstance(item, Page)
         reader.add(item)
         if reader.is_full:
-            yield from bounded(reader.take())
+            yield from account.batches(reader.take())
     if pages == 0:
         raise InputError("the dump has no page that can be read", where=f"{unit.uri}", expected="<page> elements of a MediaWiki export")
+    account.has_ended = True
     if reader.rows:
-        yield from bounded(reader.take())
-    context.count("pages", pages)
-    if "pages" in unit.options:
-        context.count("pages_expected", unit.options["pages"])
-        if unit.options["pages"] > pages:
-            context.count("pages_lost", unit.options["pages"] - pages)
+        yield from account.batches(reader.take())
 
 
 class _Reader:

@@ -51,7 +51,9 @@ def list_dumps(parameters: WikipediaParameters, snapshot: str) -> list[SourceUni
         if index and (not parameters.files or _is_there(index)):
             units += _ranges(file, index, parameters.unit_bytes)
         else:
-            units.append(SourceUnit(file.uri, file.path, file.bytes, file.etag))
+            # A hash that the listing states is that of the whole file: of ranges each block has its checksum.
+            options = {"digest": file.etag} if file.etag.startswith(("sha1:", "md5:")) else {}
+            units.append(SourceUnit(file.uri, file.path, file.bytes, file.etag, options))
     return units
 
 

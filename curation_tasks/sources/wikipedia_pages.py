@@ -18,9 +18,10 @@ from lxml import etree
 
 from curation_tasks.errors import InputError
 from curation_tasks.parts import SourceUnit
+from curation_tasks.sources.download import open_whole
 from curation_tasks.sources.files import open_decompressed
 from curation_tasks.storage.filesystem import open_input, scheme_of, storage_errors
-from curation_tasks.storage.remote import REMOTE_SCHEMES, RemoteFile, open_remote
+from curation_tasks.storage.remote import REMOTE_SCHEMES, RemoteFile
 
 #: How a bzip2 stream with content begins: its size digit, then the mark of a block.
 _STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")
@@ -86,7 +87,10 @@ def read_pages(unit: SourceUnit) -> Iterator[Site | Page | Damage]:
         return
     yield _site_of_header(unit)
     data = _range(unit, unit.options["start"], unit.options["stop"])
-    for start, stop in pairwise([*(match.start() for match in _STREAM_START.finditer(data)), len(data)]):
+    starts = [match.start() for match in _STREAM_START.finditer(data)]
+    if starts[:1] != [0]:
+        yield Damage("damaged_stream", unit.options["start"])  # the range begins with a stream, as its index says
+    for start, stop in pairwise([*starts, len(data)]):
         yield from _parsed(_Stream(io.BytesIO(data[start:stop]), wrap=True), unit.options["start"] + start)
 
 
@@ -113,7 +117,7 @@ def _whole_file(unit: SourceUnit) -> Iterator[Site | Page | Damage]:
         with open_decompressed(unit.uri) as stream:
             yield from _parsed(stream, 0)
         return
-    with open_remote(unit.uri, bytes=unit.bytes) as file:
+    with open_whole(unit) as file:
         yield from _parsed(_Stream(file), 0)
 
 

@@ -29,11 +29,13 @@ from curation_tasks.storage.politeness import leave_alone, transfer_to
 from curation_tasks.storage.transfer import (
     IDENTITY,
     BusyError,
+    Decoded,
     NoRangesError,
     Patience,
     PatienceRule,
     announced_bytes,
     check_status,
+    content_coding,
     error_chain,
     error_code,
     first_byte,
@@ -115,6 +117,7 @@ class RemoteFile:
                 await self._receive(0, None, file.write)
 
         await self._patiently(more, file.tell)
+        self.bytes = file.tell() if self.bytes < 0 else self.bytes  # what a server does not announce is known now
 
     async def _patiently(self, request: Callable[[], Coroutine[Any, Any, None]], progress: Callable[[], int]) -> None:
         from tenacity import AsyncRetrying, retry_if_exception_type
@@ -143,7 +146,7 @@ class RemoteFile:
         if self._is_http:
             async with http_errors(self.uri), (await http_session()).head(self.uri, headers=IDENTITY, allow_redirects=True) as answer:
                 check_status(answer.status, answer.headers, self.uri)
-                self._note(announced_bytes(answer.headers), answer.headers.get("ETag"))
+                self._note(announced_bytes(answer.headers, self.uri), answer.headers.get("ETag"))
             return
         store, path = filesystem(self.uri, requester_pays=self.requester_pays)
         async with s3_errors(self.uri):
@@ -166,12 +169,20 @@ class RemoteFile:
                 self._note(total, answer.headers.get("ETag"))
                 return
             check_status(answer.status, answer.headers, self.uri, await answer.content.read(2048) if answer.status >= 400 else b"")
+            coding = content_coding(answer.headers, self.uri)
+            if coding and (start or stop is not None):
+                raise NoRangesError  # a part of the coded body is none of the file
+            if coding:
+                decoded = Decoded(sink, coding, self.uri)
+                await pour(answer.content.read, decoded, self.patience.stall_seconds)
+                decoded.finish()
+                return
             if answer.status == 206:
                 if first_byte(answer.headers) != start:
                     raise TransientError("the server sent another range than it was asked for", where=self.uri)
                 total = total_bytes(answer.headers)
             else:
-                total = announced_bytes(answer.headers)
+                total = announced_bytes(answer.headers, self.uri)
                 if start or (stop is not None and not 0 <= total <= stop):
                     raise NoRangesError
             self._note(-1 if total is None else total, answer.headers.get("ETag"))

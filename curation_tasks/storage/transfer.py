@@ -7,10 +7,12 @@ import os
 import random
 import re
 import time
+import zlib
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
 from curation_tasks.storage.filesystem import storage_errors
@@ -119,9 +121,50 @@ def range_header(start: int, stop: int | None) -> str:
     return f"bytes={start}-{'' if stop is None else stop - 1}"
 
 
-def announced_bytes(headers: Mapping[str, str]) -> int:
+def announced_bytes(headers: Mapping[str, str], uri: str) -> int:
     length = headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and headers.get("Content-Encoding", "identity") == "identity" else -1
+    return int(length) if length.isdecimal() and not content_coding(headers, uri) else -1
+
+
+def content_coding(headers: Mapping[str, str], uri: str) -> str:
+    """How a server coded a body although it was asked not to; "" for a body that is the file.
+
+    Many servers say ``gzip`` of files that are compressed themselves: a ``.gz`` that is said to be coded so is the file.
+    """
+    coding = headers.get("Content-Encoding", "").strip().lower().removeprefix("x-")
+    is_the_file = coding == "gzip" and urlsplit(uri).path.lower().endswith((".gz", ".tgz"))
+    return "" if is_the_file or coding in ("", "identity") else coding
+
+
+class Decoded:
+    """Takes a gzip body apart before it reaches its sink, in pieces of at most 1 MiB.
+
+    Raises:
+        InputError: It is coded in another way.
+        TransientError: It is damaged, or (``finish``) ends too soon.
+    """
+
+    def __init__(self, sink: Callable[[bytes], Any], coding: str, uri: str):
+        if coding != "gzip":
+            raise InputError(
+                f"the server sent a body coded as {coding!r}, unasked", where=uri, expected="the file as it is, or gzip",
+                remedy="fetch it by other means and give its path",
+            )  # fmt: skip
+        self._sink, self._uri = sink, uri
+        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def __call__(self, data: bytes) -> None:
+        while data and not self._stream.eof:
+            try:
+                piece = self._stream.decompress(data, 2**20)
+            except zlib.error as error:
+                raise TransientError(f"the body is no gzip: {error}", where=self._uri, remedy="it is tried again") from error
+            data = self._stream.unconsumed_tail
+            self._sink(piece)
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise TransientError("the coded body ends too soon", where=self._uri, remedy="it is tried again")
 
 
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
@@ -181,6 +224,8 @@ class http_errors:  # noqa: N801  (reads as a statement)
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         import aiohttp
 
+        if isinstance(error, aiohttp.TooManyRedirects):
+            raise InputError("the server redirects again and again", where=self._uri, remedy="check the address") from error
         if isinstance(error, aiohttp.InvalidURL):
             raise ConfigError("this is no address", where=self._uri) from error
         if isinstance(error, (aiohttp.ClientError, TimeoutError, ConnectionError)):

@@ -1,6 +1,7 @@
 """Compaction: rows of erased documents leave the files; nobody who reads an index notices, before, meanwhile or after."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from curation_tasks.dedup.exact import exact
 from curation_tasks.dedup.fuzzy import fuzzy
 from curation_tasks.dedup.fuzzy_parts import FuzzyParameters
 from curation_tasks.dedup.repeated import paragraphs
-from curation_tasks.index import GENERATIONS, erase, hash_file, read_index, write_generation
+from curation_tasks.index import ERASED, GENERATIONS, erase, hash_file, read_index, write_generation
 
 LINES = ("first line of a text", "line two which is another", "line at the end")
 TEXTS = [
@@ -138,3 +139,22 @@ def test_two_that_erase_at_once_forget_nothing(indexed, monkeypatch):
     monkeypatch.setattr(module, "create_if_absent", slower)
     assert erase(uri, GONE).erased == ("doc-0-1", *GONE)
     assert pa.array(read_index(uri).erased).to_pylist() == ["doc-0-1", *GONE]
+
+
+def test_tombstones_of_the_first_versions_still_count_and_are_compacted(indexed):
+    uri, compare = indexed
+    whole = read_index(uri)
+    erased = erase(uri, GONE)
+    expected = compare()
+    [newer] = Path(uri, ERASED).glob("*.json")
+    newer.unlink()
+    newer.parent.rmdir()
+    assert read_index(uri) == whole
+    Path(uri, "erased.json").write_text(json.dumps(GONE), encoding="utf-8")
+
+    assert (read_index(uri).tombstones, read_index(uri).digest) == (tuple(GONE), erased.digest)
+    assert compare() == expected
+    assert erase(uri, GONE[:1]).digest == erased.digest
+    assert erase(uri, ["doc-0-1"]).erased == ("doc-0-1", *GONE)
+    assert compact(uri).tombstones == ()
+    assert mentions(uri, ["doc-0-1", *GONE]) == 0

@@ -49,7 +49,7 @@ def oracle(shards, normalize=lambda text: text):
             if text in first:
                 removed[shard, row] = {
                     "reason": "exact_duplicate", "cluster": xxhash.xxh3_128_hexdigest(text.encode()), "survivor": first[text],
-                    "similarity": 1.0, "similarity_kind": "exact",
+                    "similarity": 1.0, "similarity_kind": "exact", "survivor_snapshot": None,
                 }  # fmt: skip
             else:
                 first[text] = f"doc-{shard}-{row}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import budoux
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from uniseg.wordbreak import words as uniseg_words
 
@@ -43,6 +43,7 @@ THAI = "".join(chr(code) for code in range(0x0E01, 0x0E3B)) + "\u0e40\u0e41\u0e4
 
 
 @given(text=st.text(THAI, min_size=1, max_size=30))
+@example(text="\u0e03\u0e2d\u0e30")  # The model has the last two characters as a feature of three, which BudouX never finds.
 def test_thai_is_cut_as_by_budoux(text):
     assert unicode_words(text) == MODELS["th"].parse(text)
 

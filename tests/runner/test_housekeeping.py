@@ -65,3 +65,30 @@ def test_the_manifest_goes_first(root, monkeypatch):
     monkeypatch.setattr(filesystem, "delete", lambda uri, **more: (deleted.append(uri), original(uri, **more)))
     [first, *_] = keep_house(str(root), 7, delete=True, now=later(8))
     assert deleted[:2] == [f"{first['folder']}/manifest.json", first["folder"]]
+
+
+def test_intermediate_files_of_a_stage_killed_after_its_commit_go_at_once(root, pipeline):
+    published = str(root / "demo" / "all" / "published" / "000002.json")
+    [manifest] = [Path(uri) for uri in root.glob("demo/all/exact/*/manifest.json")][-1:]
+    work = manifest.parent / "work"
+    unfinished = root / "demo" / "all" / "exact" / ("1" * 32) / "work" / "hashes.parquet"
+    for file in (work / "texts" / "00000.parquet", unfinished):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"a text")
+
+    rows = [{"folder": str(work), "finished": True, "bytes": 6, "files": 1}]
+    assert keep_house(str(root), 7) == rows
+    assert work.exists()
+    assert keep_house(str(root), 7, delete=True) == rows
+    assert not work.exists()
+    assert unfinished.exists()  # of a run that may still be going on
+    assert verify(named_manifest(published)) == []
+
+
+def test_a_stage_taken_as_done_deletes_the_intermediate_files_that_it_left(root, pipeline):
+    works = [uri.parent / "work" for uri in root.glob("demo/all/exact/*/manifest.json")]
+    for work in works:
+        work.mkdir()
+        (work / "texts.parquet").write_bytes(b"a text")
+    run_pipeline(pipeline(**{"min_characters: 25": "min_characters: 40"}), "all", str(root))
+    assert sorted(work.exists() for work in works) == [False, True]  # the other is of a version that was not run again

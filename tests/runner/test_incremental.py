@@ -14,6 +14,7 @@ from curation_tasks.cli.verify import verify as verify_command
 from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.index import erase, read_index
+from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.published import published_entries
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
@@ -60,8 +61,8 @@ def cluster():
 def curate(tmp_path, own_parts, cluster):
     """``curate(snapshot, root=…, until=…, **replacements in the pipeline)``: the results of the stages."""
 
-    def run(snapshot, root="data", until=None, name="monthly", texts=TEXTS, **replacements):
-        document = PIPELINE.replace("TEXTS", json.dumps(texts)).replace("name: monthly", f"name: {name}")
+    def run(snapshot, root="data", until=None, name="monthly", texts=TEXTS, document=PIPELINE, **replacements):
+        document = document.replace("TEXTS", json.dumps(texts)).replace("name: monthly", f"name: {name}")
         for old, new in replacements.items():
             assert old in document
             document = document.replace(old, new)
@@ -225,6 +226,69 @@ def test_an_erasure_is_seen_at_once_and_matters_only_where_somebody_was_removed_
     curate("2026-02")
     assert state(root, "2026-02") == "fresh"
     assert published_text(root, "2026-02") == ["a", "d", "e"]
+
+
+SAME_IDS = """
+name: monthly
+partitions: month
+stages:
+  - id: read
+    source: jsonl
+    parameters: {files: ["FOLDER/SNAPSHOT.jsonl"], columns: {id: id}}
+  - id: exact
+    REDUCTION
+    against: earlier
+  - id: text
+    export: curation_test_parts:TEXT
+  - id: publish
+    publish: {gates: {min_documents: 0}}
+"""
+REDUCTIONS = {
+    "exact": "reduction: dedup.exact",
+    "fuzzy": "reduction: dedup.fuzzy",
+    "paragraphs": "reduction: dedup.paragraphs\n    parameters: {min_document_characters: 0}",
+}
+
+
+def test_an_erasure_where_documents_became_too_short_asks_for_another_run(curate, tmp_path):
+    changed = {"reduction: dedup.exact": "reduction: dedup.paragraphs"}
+    texts = {"2026-01": ["one line", "another line"], "2026-02": ["one line", "a third line"]}
+    first, _ = (curate(snapshot, texts=texts, **changed) for snapshot in texts)
+    assert published_text(tmp_path / "data", "2026-02") == ["a third line"]  # nothing is left of the other
+    erase(read_manifest(first["exact"]["manifest"]).index, ["dated:2026-01-0"])
+    assert state(tmp_path / "data", "2026-02") == "incomplete"
+
+
+@pytest.mark.parametrize("reduction", sorted(REDUCTIONS))
+def test_the_same_doc_id_in_another_snapshot_supports_nobody(curate, tmp_path, reduction):
+    root = tmp_path / "data"
+    pages = {
+        "2026-01": {"7": "an old text that says something", "8": "another page stands here"},
+        "2026-02": {"7": "a new text of the very same page", "9": "an old text that says something"},
+    }
+    if reduction == "paragraphs":
+        pages["2026-02"]["9"] += "\nand a line of its own"
+    for snapshot, texts in pages.items():
+        lines = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]
+        (tmp_path / f"{snapshot}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    document = SAME_IDS.replace("FOLDER", str(tmp_path)).replace("REDUCTION", REDUCTIONS[reduction])
+    first, second = (curate(snapshot, document=document.replace("SNAPSHOT", snapshot)) for snapshot in pages)
+    doc_id = next(name for names in indexed_documents(read_manifest(first["exact"]["manifest"]).index) for name in names.to_pylist())
+    assert doc_id.endswith(":7")
+    manifest = read_manifest(second["exact"]["manifest"])
+    told = explain(manifest, doc_id.replace(":7", ":9"))[-1]
+    told = told["cuts"][0] if reduction == "paragraphs" else told["evidence"]
+    assert (told["survivor"], told["survivor_snapshot"]) == (doc_id, "2026-01")
+    found = {name for names in indexed_documents(manifest.index) for name in names.to_pylist()}
+    assert doc_id in found  # the page is there again, with another text
+    erase_from_indexes(str(root), "monthly", [doc_id.replace(":7", ":8")])
+    assert state(root, "2026-02") == "fresh"
+
+    erase(read_manifest(first["exact"]["manifest"]).index, [doc_id])
+
+    assert state(root, "2026-02") == "unsupported: 1"
+    curate("2026-02", document=document.replace("SNAPSHOT", "2026-02"))
+    assert state(root, "2026-02") == "fresh"
 
 
 def test_unindexed_documents_stop_removing_others_and_the_command_says_whom_that_concerns(curate, tmp_path):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from curation_tasks.context import RunContext
 from curation_tasks.errors import InputError
+from curation_tasks.parts import SourceUnit
 from curation_tasks.sources.arxiv_packages import Bounds, package_of, safe_name
 from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.sources.catalog import PARTS
@@ -99,6 +100,20 @@ def read(snapshot: str = "2025-03", **parameters: Any) -> tuple[list[dict[str, A
 
 def reasons(rows: list[dict[str, Any]]) -> Counter:
     return Counter(row["reject_reason"] for row in rows if row.get("reject_reason"))
+
+
+@pytest.mark.parametrize("batches", [1, 2, 9])
+def test_an_archive_left_in_the_middle_accounts_for_what_was_taken_of_it(tmp_path, monkeypatch, batches):
+    monkeypatch.setattr("curation_tasks.sources.arxiv._BATCH_PAPERS", 3)
+    (tmp_path / "arXiv_src_2503_001.tar").write_bytes(tar(PACKAGES))
+    unit = SourceUnit(str(tmp_path / "arXiv_src_2503_001.tar"), "arXiv_src_2503_001.tar", -1, "", {"papers": 12})
+    context = RunContext("pipeline", "2025-03", "arxiv", "/nowhere")
+    reading = PART.load()(unit, ArxivParameters(files=unit.uri), context)
+    taken = sum(len(batch) for _, batch in zip(range(batches), reading, strict=False))
+    reading.close()
+    assert taken == min(3 * batches, len(PACKAGES))
+    rest = {"packages_lost": 12 - taken} if batches == 9 else {"archives.unfinished": 1, "packages_unread": 12 - taken}
+    assert context.counters == {"packages": taken, "packages_expected": 12} | rest
 
 
 def check_month(rows: list[dict[str, Any]], counters: Counter) -> None:

@@ -1,5 +1,6 @@
 """Downloads are whole or fail with the reaction they ask for, whatever the server does."""
 
+import gzip
 import hashlib
 import time
 from collections.abc import Callable
@@ -286,6 +287,90 @@ def test_a_file_that_is_read_once_is_checked_against_its_listed_hash(tmp_path: P
 def test_a_missing_local_file_is_an_input_error(tmp_path: Path):
     with pytest.raises(InputError):
         downloader(Download(f"{tmp_path}/none")).units(Parameters(), "all")
+
+
+class TestWays:
+    """Redirects, codings that nobody asked for, proxies."""
+
+    @pytest.fixture(autouse=True)
+    def _file(self, server):
+        server.files["/file.txt"] = LARGE
+        self.server, self.url = server, f"{server.base}/file.txt"
+
+    def test_a_redirect_is_followed_by_parts_too(self):
+        def redirect(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            if handler.path != "/moved":
+                return False
+            handler.send_response(302)
+            handler.send_header("Location", "/file.txt")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return True
+
+        self.server.faults = redirect
+        moved = f"{self.server.base}/moved"
+        assert fetched(Download(moved)) == [LARGE]
+        with open_remote(moved) as file:
+            file.seek(4_000_000)
+            assert file.read(50) == LARGE[4_000_000:4_000_050]
+
+    def test_redirects_without_end_are_an_input_error(self):
+        def redirect(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            handler.send_response(301)
+            handler.send_header("Location", "/file.txt")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return True
+
+        self.server.faults = redirect
+        with pytest.raises(InputError, match="redirects again and again"):
+            fetched(Download(self.url))
+
+    @staticmethod
+    def coded(body: bytes, coding: str = "gzip", announced: bool = True) -> Fault:
+        def fault(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            handler.send_response(200)
+            handler.send_header("Content-Encoding", coding)
+            if announced:
+                handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            if handler.command == "GET":
+                handler.wfile.write(body)
+            handler.close_connection = True
+            return True
+
+        return fault
+
+    @pytest.mark.parametrize("coding", ["gzip", "x-gzip"])
+    def test_a_body_that_is_compressed_unasked_is_the_file(self, coding: str):
+        self.server.faults = self.coded(gzip.compress(LARGE), coding)
+        assert fetched(Download(self.url)) == [LARGE]
+        with open_remote(self.url) as file:
+            file.seek(-20, 2)
+            assert file.read() == LARGE[-20:]
+        assert read_remote(self.url) == LARGE
+
+    def test_a_gzip_file_that_is_said_to_be_coded_stays_as_it_is(self):
+        content = gzip.compress(CONTENT)
+        self.server.faults = self.coded(content)
+        assert fetched(Download(f"{self.server.base}/file.txt.gz")) == [content]
+
+    def test_a_coded_body_that_is_cut_is_tried_again_and_another_coding_refused(self):
+        self.server.faults = self.coded(gzip.compress(LARGE)[:-9], announced=False)
+        with pytest.raises(TransientError, match="ends too soon"):
+            fetched(Download(self.url), attempts=2)
+        self.server.faults = self.coded(b"x", "br")
+        with pytest.raises(InputError, match="'br', unasked"):
+            fetched(Download(self.url))
+
+    def test_a_proxy_of_the_environment_is_asked(self, monkeypatch: pytest.MonkeyPatch):
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", self.server.base)
+        address = "http://crawl.invalid/file.txt"  # a proxy is asked for the whole address
+        self.server.files[address] = CONTENT
+        assert fetched(Download(address)) == [CONTENT]
+        assert self.server.requests[f"GET {address}"] == 1
 
 
 class TestStream:

@@ -2,6 +2,7 @@
 
 from http.server import BaseHTTPRequestHandler
 
+import fsspec
 import pytest
 from s3fs import S3FileSystem
 
@@ -79,6 +80,26 @@ class TestFaults:
         assert set(seen) == {"requester"}
         seen.clear()
         assert read_remote("s3://bucket/file") == CONTENT
+        assert set(seen) == {None}
+
+    def test_requests_are_signed_and_anonymous_only_when_told_to(self, monkeypatch):
+        seen = []
+
+        def note(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            seen.append(handler.headers.get("Authorization"))
+            return False
+
+        self.server.faults = note
+        assert read_remote("s3://bucket/file", patience=QUICK) == CONTENT
+        assert all(header.startswith("AWS4-HMAC-SHA256 Credential=x/") for header in seen)
+        seen.clear()
+        S3FileSystem.clear_instance_cache()
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        with pytest.raises(ConfigError, match="NoCredentials"):
+            read_remote("s3://bucket/file", patience=QUICK)
+        monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": "True"})  # what FSSPEC_S3_ANON=True sets
+        assert read_remote("s3://bucket/file", patience=QUICK) == CONTENT
         assert set(seen) == {None}
 
     def test_a_store_that_asks_to_slow_down_and_breaks_bodies(self):
