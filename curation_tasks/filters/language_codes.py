@@ -129,7 +129,7 @@ def require_label(language: str, labels: tuple[str, ...]) -> None:
     """Raises ``ValueError`` for a language that a model does not know, with the nearest that it does."""
     if language == UNKNOWN or labels_of(language, labels):
         return
-    near = [label for label in labels if language_of(_WIKIPEDIAS.get(label, label)).code == language_of(language).code]
+    near = sorted(label for label in labels if language_of(_WIKIPEDIAS.get(label, label)).code == language_of(language).code)
     hint = f"it knows {', '.join(near)}, which leaves the script open or names another" if near else did_you_mean(language, labels)
     raise ValueError(f"the model knows no language {language!r}; {hint}")
 

@@ -161,7 +161,7 @@ def test_a_read_only_disk_is_a_configuration_error(own_mounts, tmp_path):
         "try:\n    write_bytes(sys.argv[1] + '/file', b'')\nexcept ConfigError as error:\n    print(error.what)\n"
     )
     done = run_on_mount(own_mounts, str(tmp_path), "ro", code)
-    assert (done.stdout, done.stderr) == ("Read-only file system\n", "")
+    assert (done.stdout, done.stderr) == ("the file system can only be read\n", "")
 
 
 def test_listings_are_sorted_and_apart(tmp_path):
