@@ -162,6 +162,7 @@ def _start(home: Path, port: int | None, database: str, settings: Mapping[str, s
         # The default starts 32 worker processes.
         "CORE__PARALLELISM": "2",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__ASSET_MANAGER_CLASS": "curation_airflow.asset_events.PartitionAssetManager",
         # A stage takes all cores of this machine: with the default of 5 s tasks beside it fail before they begin.
         "WORKERS__EXECUTION_API_TIMEOUT": "60",
         "LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),

@@ -16,12 +16,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from curation_airflow.asset_events import PartitionAssetManager
+from curation_airflow.postgres import PostgresServer
 from curation_tasks.lineage.published import published_snapshots
 
 pytestmark = pytest.mark.service
@@ -224,3 +227,36 @@ def test_backfills_from_the_command_line(deployment, origin):
     again = done(3)[3:]
     assert [(run["partition_key"], run["state"]) for run in again] == [("2026-05", "success"), ("2026-02", "success")]
     assert again[0]["end_date"] <= again[1]["start_date"]
+
+
+@pytest.mark.timeout(2400)
+def test_events_of_two_inputs_at_once_wait_in_one_row(deployment):
+    """Airflow's own manager locks assets, so that each of two would get a row, and the blend would wait for ever."""
+    from airflow.models.asset import AssetModel, AssetPartitionDagRun
+    from airflow.models.dag import DagModel
+    from sqlalchemy import create_engine, delete, select
+    from sqlalchemy.orm import Session
+
+    engine = create_engine(PostgresServer(deployment.home).address)
+    key = "at-once"
+
+    def gather(session: Session, asset: str) -> int:
+        return PartitionAssetManager._get_or_create_apdr(
+            session=session, target_key=key, target_partition_date=None, target_dag=session.get(DagModel, "salad"), rollup_fingerprint={},
+            asset_id=session.scalar(select(AssetModel.id).where(AssetModel.name == asset)),
+        ).id  # fmt: skip
+
+    def gather_and_commit(asset: str) -> int:
+        with Session(engine) as session, session.begin():
+            return gather(session, asset)
+
+    with Session(engine) as first, ThreadPoolExecutor(1) as pool:
+        row = gather(first, "apples.crate")
+        second = pool.submit(gather_and_commit, "pears.crate")
+        time.sleep(1)
+        assert not second.done()
+        first.commit()
+        assert second.result(60) == row
+        first.execute(delete(AssetPartitionDagRun).where(AssetPartitionDagRun.partition_key == key))
+        first.commit()
+    engine.dispose()
