@@ -39,12 +39,13 @@ test: .venv/.synced-dev ## All tests that need no service.
 	$(UV) run --no-sync ruff check
 	$(UV) run --no-sync ruff format --check
 
-test-thorough: .venv/.synced-dev ## Kernels against plain Python on 10,000 examples a test; an hour.
+test-thorough: .venv/.synced-dev ## Kernels against plain Python on 10,000 examples a test, and long repetitions; an hour.
 	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/kernels tests/filters -m "not service and not gpu and not cluster" -q --timeout=0
+	$(PYTHON) -m pytest -m slow -q
 
 test-services: .venv/.synced-dev ## Install and start real servers (Ceph, Chromium) and run the tests that need them.
 	tests/services/install.sh
-	$(PYTHON) -m pytest -m service -q -rs
+	$(PYTHON) -m pytest -m "service and not slow" -q -rs
 
 up: .venv/.synced ## Airflow with its UI on a free port; prints address and login (DATABASE=postgres: on a PostgreSQL of its own).
 	@$(PYTHON) -m curation_airflow.standalone up $(if $(DATABASE),--database $(DATABASE))

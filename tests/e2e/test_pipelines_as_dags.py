@@ -53,8 +53,8 @@ def digests(root: Path) -> Mapping[str, str]:
     [
         # A crawl's files carry no limit here: more records than there are, under the name of a trial.
         ("common_crawl_en", "CC-MAIN-2025-33+trial", ["--limit", "1000", "--set", "files=2", "--set", "sample=7"], "41 out"),
-        ("wikipedia", "20250801", ["--set", "languages=[en]"], "7 out"),
-        ("arxiv", "2025-03+trial", ["--limit", "100"], "3 out"),
+        pytest.param("wikipedia", "20250801", ["--set", "languages=[en]"], "7 out", marks=pytest.mark.slow),
+        pytest.param("arxiv", "2025-03+trial", ["--limit", "100"], "3 out", marks=pytest.mark.slow),
     ],
 )
 def test_a_dag_gives_the_digests_of_curate_run(run_once, server, tmp_path, pipeline, snapshot, more, expected):
