@@ -31,15 +31,22 @@ from curation_tasks.kernels.bitmaps import (
     ones,
 )
 from curation_tasks.kernels.characters import character_classes
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
 from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS, column
+from curation_tasks.kernels.dictionary_words import dictionary_ends
 from curation_tasks.kernels.ending import ends_complete
 from curation_tasks.kernels.grams import count_grams
 from curation_tasks.kernels.known_phrases import count_phrases, count_urls
 from curation_tasks.kernels.lines import count_lines, count_paragraphs, find_pieces
 from curation_tasks.kernels.sentence_breaks import count_sentences, sentence_break_table
 from curation_tasks.kernels.utf8 import text_buffers
-from curation_tasks.kernels.word_breaks import find_unicode_words, no_unicode_tables, unicode_tables
+from curation_tasks.kernels.word_breaks import (
+    find_unicode_words,
+    find_words_by_dictionary,
+    no_unicode_tables,
+    unicode_tables,
+    word_break_table,
+)
 from curation_tasks.kernels.words import UNICODE, WORD_MODES, count_listed, count_vocabulary, count_words, word_table
 
 #: The stop words of Gopher (arXiv:2112.11446, section A1.1).
@@ -101,7 +108,9 @@ def text_counts(
     matrix = np.zeros((len(texts), len(COUNTS)), np.int64)
     mode = WORD_MODES[words]
     tables = (*word_table(stop_words), *(unicode_tables() if mode == UNICODE else no_unicode_tables()))
-    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, matrix)
+    by_dictionary = mode == UNICODE and groups & (_WORDS_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP)
+    cuts = dictionary_ends(data, offsets, word_break_table()) if by_dictionary else positions(np.zeros(0, np.int64))
+    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, cuts, matrix)
     return {name: matrix[:, column(name)] for name in names}
 
 
@@ -178,11 +187,11 @@ def _count_wide_marks(text, size, counts):
 
 @kernel(
     f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], uint64[::1], "
-    f"{BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], int64[:, ::1])"
+    f"{BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], {OFFSETS}, int64[:, ::1])"
 )
 def _count(
     data, offsets, groups, longest_gram, word_mode, classes, sentence_breaks, keys, numbers,
-    breaks, scripts, feature_keys, weights, totals, matrix,
+    breaks, scripts, feature_keys, weights, totals, cuts, matrix,
 ):  # fmt: skip
     longest = 0
     for row in range(offsets.shape[0] - 1):
@@ -206,6 +215,7 @@ def _count(
     letters_before, frequencies = np.empty(most_words + 1, np.int32), np.empty(most_words, np.int32)
     table = np.empty(places, np.uint32)
     seen = np.full(numbers.max() + np.uint64(1), -1, np.int64)
+    cut = 0
 
     for row in range(offsets.shape[0] - 1):
         begin, size = offsets[row], offsets[row + 1] - offsets[row]
@@ -233,7 +243,13 @@ def _count(
         if groups & (_WORDS_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP):
             found = 0
             if word_mode == UNICODE:
-                found = find_unicode_words(text, size, classes, breaks, scripts, feature_keys, weights, totals, starts, ends)
+                while cut < cuts.shape[0] and cuts[cut] <= begin:
+                    cut += 1
+                tables = (classes, breaks, scripts, feature_keys, weights, totals)
+                if cut < cuts.shape[0] and cuts[cut] <= begin + size:
+                    found = find_words_by_dictionary(text, size, *tables, begin, cuts[cut:], starts, ends)
+                else:
+                    found = find_unicode_words(text, size, *tables, begin, cuts, starts, ends)
             words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
             count_listed(hashes, words, keys, numbers, seen, row, counts)
             if groups & _VOCABULARY_GROUP:
