@@ -158,7 +158,9 @@ CLOSED = [
 PIECES = st.sampled_from([*OPEN, *CLOSED])
 
 
-@pytest.mark.parametrize("command", [r"\section", r"\'", r"\url", r"\ensuremath", r"\title", r"\item", r"\let\a", r"\cite", r"\verb", r"\a"])
+@pytest.mark.parametrize(
+    "command", [r"\section", r"\'", r"\url", r"\ensuremath", r"\title", r"\item", r"\let\a", r"\cite", r"\verb", r"\a"]
+)
 def test_no_argument_is_taken_from_behind_a_heading(command):
     """What fuzzing found: the mark of the heading's end was the argument, and stood in the text."""
     paper = paper_of(rf"\def\a#1{{#1}}\section{command}" + " end of it.")
