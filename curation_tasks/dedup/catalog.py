@@ -124,6 +124,7 @@ PARTS = (
     *fuzzy_parts.PARTS,
     ReductionPart(
         name="dedup.sentences",
+        data_version=2,
         summary="Cuts runs of sentences that stand in another document too (C4)",
         parameters=SentencesParameters,
         implementation="curation_tasks.dedup.repeated:sentences",
@@ -136,6 +137,7 @@ PARTS = (
     ),
     ReductionPart(
         name="dedup.paragraphs",
+        data_version=2,
         summary="Cuts paragraphs that stand in another document too (CCNet)",
         parameters=ParagraphsParameters,
         implementation="curation_tasks.dedup.repeated:paragraphs",
