@@ -77,8 +77,8 @@ def default_workers(memory: int | None = None, asked: int | None = None) -> int:
 
 def _warn(settings: ClusterSettings, workers: int) -> None:
     """Says where a number that was asked for is not what the machine is made for."""
-    asked = settings.workers or 0
+    asked, told = settings.workers or 0, {"workers": workers, "cores": CPU_COUNT, "memory": MEMORY_LIMIT}
     if workers < asked:
-        logger().warning("fewer workers than asked for: memory", asked=asked, workers=workers, memory_of_each=settings.memory, memory=MEMORY_LIMIT)
+        logger().warning("fewer workers than asked for: memory", asked=asked, memory_of_each=settings.memory, **told)
     elif asked > CPU_COUNT:
-        logger().warning("more workers than cores", workers=workers, cores=CPU_COUNT, memory_of_each=int(MEMORY_LIMIT // workers))
+        logger().warning("more workers than cores", memory_of_each=int(MEMORY_LIMIT // workers), **told)

@@ -31,8 +31,8 @@ def run_alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Memor
         Its result, and the memory of the process.
     """
     given = pickle.dumps((function, arguments))
-    done = subprocess.run([sys.executable, __file__], input=given, stdout=subprocess.PIPE, check=True)  # noqa: S603
-    return pickle.loads(done.stdout)  # noqa: S301
+    done = subprocess.run([sys.executable, __file__], input=given, stdout=subprocess.PIPE, check=True)
+    return pickle.loads(done.stdout)
 
 
 def _status(field: str) -> int:
@@ -41,11 +41,11 @@ def _status(field: str) -> int:
 
 
 def _serve() -> None:
-    import distributed  # noqa: F401, PLC0415 - a worker has it loaded
+    import distributed  # noqa: F401 - a worker has it loaded
 
-    import curation_tasks.runner.reduction_stage  # noqa: F401, PLC0415
+    import curation_tasks.runner.reduction_stage  # noqa: F401
 
-    function, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301
+    function, arguments = pickle.load(sys.stdin.buffer)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     imported = _status("VmRSS")
     result = function(*arguments)

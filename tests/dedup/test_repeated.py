@@ -105,7 +105,12 @@ def test_what_a_rejected_document_would_have_kept_stays_with_the_next_one(make_d
     assert (rejected, cuts) == oracle([texts[:4], texts[4:]], parameters)
     assert list(rejected) == [(0, 1), (0, 3), (1, 1), (1, 3)]
     # What was taken off a rejected document is told too: it repeats what the documents before it keep.
-    assert [(shard, row, survivor) for shard, row, _, _, survivor in cuts] == [(0, 1, "doc-0-0"), (0, 3, "doc-0-2"), (1, 1, "doc-1-0"), (1, 3, "doc-1-2")]
+    assert [(shard, row, survivor) for shard, row, _, _, survivor in cuts] == [
+        (0, 1, "doc-0-0"),
+        (0, 3, "doc-0-2"),
+        (1, 1, "doc-1-0"),
+        (1, 3, "doc-1-2"),
+    ]
     assert decisions.counters == {"repeated": 8, "most_repeated": 2, "rounds": 9}
 
 
