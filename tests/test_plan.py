@@ -32,7 +32,7 @@ def test_columns_are_followed_through_the_stages(pipeline_text):
         ("reduction: dedup.exact", "reduction: cleaning.quotes", "it is a operation"),
         ("{min_characters: 25}", "{min_character: 25}", "did you mean 'min_characters'?"),
         ("{min_characters: 25}", "{min_characters: many}", "valid integer"),
-        ("reduction: dedup.exact", "reduction: dedup.exact\n    parameters: {column: title}", "names column 'title', which does not exist"),
+        ("reduction: dedup.exact", "reduction: dedup.exact\n    parameters: {column: title}", "'title', which does not exist"),
         ("curation_test_parts:LINES", "curation_test_parts:LINE", "did you mean 'LINES'?"),
         ("curation_test_parts:LINES", "os:system", "may not be named"),
         ("curation_test_parts:LINES", "curation_test_parts:short", "is a operation, not a source"),
@@ -43,7 +43,8 @@ def test_an_error_names_the_line(pipeline_text, old, new, said):
     with pytest.raises(ConfigError) as caught:
         planned(text)
     assert said in str(caught.value)
-    number = next(number for number, line in enumerate(text.splitlines(), 1) if new.splitlines()[0].strip() in line)
+    wrong = new.splitlines()[-1].strip()
+    number = next(number for number, line in enumerate(text.splitlines(), 1) if wrong in line)
     assert f"p.yaml:{number}" in str(caught.value)
 
 
