@@ -101,9 +101,7 @@ def filesystem(uri: str, *, requester_pays: bool = False) -> tuple[fsspec.Abstra
         options = _object_store_options() | ({"requester_pays": True} if requester_pays else {}) if object_store else {}
         opened, path = url_to_fs(absolute(uri), **options)
     except (ImportError, ValueError) as error:
-        raise ConfigError(
-            f"no file system for {scheme}://", where=uri, expected="file, s3, http or https", remedy=str(error)
-        ) from error
+        raise ConfigError(f"no file system for {scheme}://", where=uri, expected="file, s3, http or https", remedy=str(error)) from error
     if object_store:
         opened.retries = _REPEATS
     return opened, path

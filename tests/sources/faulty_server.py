@@ -35,9 +35,7 @@ class FaultyServer:
 
 
 @contextmanager
-def serving(
-    files: Mapping[str, bytes] | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
-) -> Iterator[FaultyServer]:
+def serving(files: Mapping[str, bytes] | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultyServer]:
     """A server that runs as long as the context; with ``tls`` over HTTPS."""
     state = FaultyServer(files=dict(files or {}))
 

@@ -83,7 +83,9 @@ def proxy(tmp_path, request) -> Iterator[Proxy]:
         port = free.getsockname()[1]
     found = Proxy(f"http://127.0.0.1:{port}", tmp_path / "proxy.log")
     settings = tmp_path / "proxy.conf"
-    settings.write_text(f'Port {port}\nListen 127.0.0.1\nAllow 127.0.0.1\nLogLevel Connect\nLogFile "{found.log}"\n{getattr(request, "param", "")}')
+    settings.write_text(
+        f'Port {port}\nListen 127.0.0.1\nAllow 127.0.0.1\nLogLevel Connect\nLogFile "{found.log}"\n{getattr(request, "param", "")}'
+    )
     process = subprocess.Popen([shutil.which("tinyproxy") or "/usr/bin/tinyproxy", "-d", "-c", settings])
     try:
         for _ in range(200):
