@@ -140,7 +140,8 @@ class Stage(ABC):
     def made(self) -> Manifest:
         """The work itself, up to a manifest that is not yet committed."""
         purpose = {"pipeline": self.resolved.content["pipeline"], "stage": self.spec["id"], "snapshot": self.snapshot, "key": self.key}
-        settings = dataclasses.replace(self.request.settings, threads=self._threads(), purpose=tuple(purpose.items()))
+        asked = self.request.settings
+        settings = dataclasses.replace(asked, threads=not asked.processes and self._threads(), purpose=tuple(purpose.items()))
         with self._client(settings) as client:
             if settings.dashboard:
                 logger().info("dashboard", stage=self.spec["id"], url=client.dashboard_link)
