@@ -21,6 +21,7 @@ def run(
     set_: options.Set = None,
     until: Annotated[str | None, typer.Option("--until", help="Last stage to run.")] = None,
     workers: options.Workers = None,
+    processes: options.Processes = False,
     memory: options.Memory = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
@@ -43,7 +44,7 @@ def run(
     load_pipeline(pipeline)
     outcomes = run_pipeline(
         pipeline, snapshot, root, limit=limit, overrides=read_overrides(set_ or []), until=until, workers=workers,
-        memory=memory, dashboard=dashboard, republish=republish,
+        processes=processes, memory=memory, dashboard=dashboard, republish=republish,
     )  # fmt: skip
     last = read_manifest(outcomes[-1]["manifest"])
     report_uri = None
@@ -72,7 +73,7 @@ def run(
 def run_pipeline(
     pipeline: Path, snapshot: str, root: str, *,
     limit: int | None = None, overrides: dict[str, Any] | None = None, until: str | None = None,
-    workers: int | None = None, memory: str | None = None, dashboard: bool = False, republish: bool = False,
+    workers: int | None = None, processes: bool = False, memory: str | None = None, dashboard: bool = False, republish: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Runs the stages of a pipeline in one process, with one cluster for all that ask for the same; the results in order."""
     from curation_tasks.plan import override, plan
@@ -92,7 +93,7 @@ def run_pipeline(
                 stage=name, pipeline_file=str(pipeline), snapshot=snapshot, root=root, limit=limit, overrides=overrides or {},
                 resolved=outcomes[RESOLVE]["manifest"] if outcomes else None,
                 inputs={need: outcomes[need]["manifest"] for need in (planned.by_id[name].needs if name != RESOLVE else ())},
-                settings=options.cluster_settings(workers, memory or asked, dashboard), republish=republish,
+                settings=options.cluster_settings(workers, memory or asked, dashboard, processes), republish=republish,
             )  # fmt: skip
             with unit_progress(name) as progress:
                 surroundings = Surroundings(

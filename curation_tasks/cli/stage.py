@@ -28,6 +28,7 @@ def stage(
     resolved: Annotated[str | None, typer.Option("--resolved", help="Manifest of resolve (all other stages).")] = None,
     input_: Annotated[list[str] | None, typer.Option("--input", help="STAGE=MANIFEST, one for each stage that is read.")] = None,
     workers: options.Workers = None,
+    processes: options.Processes = False,
     memory: options.Memory = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
@@ -51,7 +52,7 @@ def stage(
         overrides=read_overrides(set_ or []),
         resolved=resolved,
         inputs=_inputs(input_),
-        settings=options.cluster_settings(workers, memory, dashboard),
+        settings=options.cluster_settings(workers, memory, dashboard, processes),
         republish=republish,
     )
     with ExitStack() as stack:

@@ -143,7 +143,8 @@ class Stage(ABC):
     def made(self) -> Manifest:
         """The work itself, up to a manifest that is not yet committed."""
         purpose = {"pipeline": self.resolved.content["pipeline"], "stage": self.spec["id"], "snapshot": self.snapshot, "key": self.key}
-        settings = dataclasses.replace(self.request.settings, threads=self._threads(), purpose=tuple(purpose.items()))
+        asked = self.request.settings
+        settings = dataclasses.replace(asked, threads=not asked.processes and self._threads(), purpose=tuple(purpose.items()))
         if settings.kind == LOCAL:
             self.around.prepare([part.module for part in self._parts()])
         with self._client(settings) as client:
