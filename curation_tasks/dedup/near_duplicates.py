@@ -38,9 +38,7 @@ from curation_tasks.dedup import buckets, comparison, components, index_files, o
 from curation_tasks.dedup.crowded import Crowd
 from curation_tasks.dedup.partitions import settled
 from curation_tasks.dedup.placement import Placement, own_mappers
-from curation_tasks.dedup.rank import check_keep
 from curation_tasks.dedup.signatures import Scheme
-from curation_tasks.errors import ConfigError
 from curation_tasks.index import Index, read_index, write_index
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.storage import filesystem
@@ -74,12 +72,6 @@ def near_duplicates(
         bucket_limit: Comparisons of a bucket's documents with those of better rank that stay, in the whole dataset, beyond which
             to give up.
     """
-    if dataset.schema.get(scheme.column) != "string":
-        raise ConfigError(
-            f"column {scheme.column!r} holds {dataset.schema.get(scheme.column) or 'nothing: it does not exist'}",
-            where=dataset.manifest.stage, expected="a column of type string", remedy="name a text column in the parameter `column`",
-        )  # fmt: skip
-    check_keep(scheme.keep, dataset.schema, dataset.manifest.stage)
     return _Run(dataset, scheme, context, component_rows, bucket_limit).decisions()
 
 

@@ -132,6 +132,12 @@ class QualityParameters(RuleChoice):
         "any", description="Where it counts: anywhere, or only as the beginning or the end of the text."
     )
     code: CommentStyle | None = Field(None, description="How comments are written, for `comment_ratio`.")
+    word_frequencies: FilePath | None = Field(
+        None, description="A CSV file with the columns `word` and `count`, words in lower case, for `mean_word_log_probability`."
+    )
+    translation_column: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9_]*$", description="The column of the text in the other language, for `translation_length_ratio`."
+    )
     user_signals: dict[str, FunctionPath] = Field(
         {},
         description="Signals of your own: a name that begins with `user_` → an entry point of the group `curation_tasks.functions`, or "
@@ -162,6 +168,11 @@ class QualityParameters(RuleChoice):
                     raise ValueError(f"a signal counts {count}, which needs `{_NEEDED[count]}`")
         return self
 
+    def columns_read(self) -> tuple[str, ...]:
+        """The columns that a batch must have."""
+        translation = [self.translation_column] if self.translation_column else []
+        return ("text", *([self.language_column] if self.by_language else []), *translation)
+
     def choices(self) -> dict[str | None, RuleChoice]:
         """Language → its rules; None stands for all other languages."""
         return {None: self, **self.by_language}
@@ -190,13 +201,16 @@ _NEEDED = {
     "pattern_matches": "pattern",
     "substring_matches": "substring",
     "comment_characters": "code",
+    "word_log_probabilities": "word_frequencies",
+    "shorter_words": "translation_column",
 }
 #: Count → the distributions whose version decides it.
 _LIBRARIES = {
     "tokens": ("tokenizers",),
     "bad_words": ("pyarrow",),
     "pattern_matches": ("pyarrow",),
-    "alphanumerics": ("pyarrow",),
+    "marked_words": ("pyarrow",),
+    "word_log_probabilities": ("pyarrow",),
     "html_text_characters": ("resiliparse",),
 }
 
@@ -258,7 +272,7 @@ def _libraries(parameters: QualityParameters) -> list[str]:
     found = [library for count in reads for library in _LIBRARIES.get(count, ())]
     # Which documents a language means is CLDR's to say.
     found += ["babel"] if parameters.by_language else []
-    return found + (["budoux"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
+    return found + (["budoux", "icu4py"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
 
 
 def _with_rules(parameters: QualityParameters, rules: str) -> QualityParameters:
@@ -277,7 +291,11 @@ def _measured_by(parameters: QualityParameters) -> dict[str, Any]:
     # A language with rules of its own that measures like all others changes nothing.
     choices = {language: choice for language, choice in choices.items() if choice != choices["None"] or language == "None"}
     shared = parameters.model_dump(
-        mode="json", include={"language_column", "tokenizer", "pattern", "substring", "substring_position", "code"}
+        mode="json",
+        include={
+            *("language_column", "tokenizer", "pattern", "substring", "substring_position", "code"),
+            *("word_frequencies", "translation_column"),
+        },
     )
     if len(choices) == 1:
         del shared["language_column"]
@@ -297,7 +315,7 @@ PARTS = (
         implementation="curation_tasks.filters.quality:quality",
         data_version=2,
         libraries=_libraries,
-        reads=lambda parameters: ("text", *([parameters.language_column] if parameters.by_language else ())),
+        reads=lambda parameters: parameters.columns_read(),
         adds=lambda parameters: {name: SIGNALS[name].kind if name in SIGNALS else "double" for name in parameters.signal_names()},
         rejects=lambda parameters: [bound.reason for _, bound in parameters.judged_by()],
         thresholds=lambda parameters: {bound.reason: (bound.signal, bound.value) for _, bound in parameters.judged_by()},

@@ -52,7 +52,6 @@ EXTENSION = OperationPart(
     reads=lambda parameters: ("text", *parameters.columns()),
     adds={"longest_line_length": "int64", **dict.fromkeys(list(EXTENSION_BOUNDS)[1:], "double")},
     rejects=ExtensionParameters.reasons,
-    libraries=("pyarrow",),
     judge=Judge("curation_tasks.filters.extension:judge", measured_by=_measured_by),
     example={"file": "extensions.csv", "extension_column": "source"},
 )

@@ -1,10 +1,11 @@
-"""Counts that need a file or a library: tokens, words of a list, matches of a pattern, comments, the text of HTML."""
+"""Counts that need a file, a library or another column, or a pass of their own over the text."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,35 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import csv
 
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
 from curation_tasks.filters.language_codes import list_for
 from curation_tasks.functions import load_function
+from curation_tasks.kernels.character_repetition import character_runs
+from curation_tasks.kernels.character_sets import characters_of_set
+from curation_tasks.kernels.characters import letters_and_numbers, special_characters
 from curation_tasks.kernels.comments import comment_characters
+from curation_tasks.kernels.newline_pieces import piece_counts
+from curation_tasks.kernels.text_counts import WordScores, text_counts
 
 #: Texts that a tokenizer is given at a time: what it makes of them is many times larger than they are.
 _TOKENIZED_TEXTS = 256
+#: From the first mark to the end of the word, so that a word is found once.
+_MARKED_WORD = r"[#\x{2026}][^\s\x0B\x1C-\x1F\x{85}\pZ]*"
+#: What the table of frequencies does not list is taken for so rare (datatrove).
+_UNLISTED_PROBABILITY = 1e-9
 
 
 def measured_counts(
-    texts: pa.Array, names: Collection[str], choice: RuleChoice, parameters: QualityParameters, context: RunContext
+    batch: pa.RecordBatch, names: Collection[str], choice: RuleChoice, parameters: QualityParameters, context: RunContext
 ) -> dict[str, np.ndarray]:
     """The counts of ``filters.signals.MEASURED_COUNTS`` that are wanted.
 
     Args:
-        texts: string or large_string, shape (rows,); a null counts as the empty text.
+        batch: With the columns of ``parameters.columns_read()``; a null counts as the empty text.
         names: Those that are wanted.
         choice: Rules of the language of the texts.
         parameters: Of the operation.
@@ -39,21 +50,34 @@ def measured_counts(
     Returns:
         Name → int64, shape (rows,).
     """
-    measures: Mapping[str, Callable[[pa.Array], np.ndarray]] = {
-        "tokens": lambda texts: _tokens(texts, context.local_path(str(parameters.tokenizer))),
-        "bad_words": lambda texts: (
+    texts = pc.fill_null(batch.column("text"), "")
+    # Names that are counted together → what counts them.
+    measures: Mapping[tuple[str, ...], Callable[[], Sequence[np.ndarray]]] = {
+        ("tokens",): lambda: [_tokens(texts, context.local_path(str(parameters.tokenizer)))],
+        ("bad_words",): lambda: [
             _bad_words(texts, context.local_path(str(choice.bad_words)), choice.bad_words_inside)
             if choice.bad_words
             else np.zeros(len(texts), np.int64)
-        ),
-        "pattern_matches": lambda texts: _matches(texts, str(parameters.pattern)),
-        "comment_characters": lambda texts: comment_characters(texts, str(parameters.code)),
-        "substring_matches": lambda texts: _substring(texts, str(parameters.substring), parameters.substring_position),
-        "alphanumerics": alphanumerics,
-        "html_text_characters": _html_text,
+        ],
+        ("pattern_matches",): lambda: [_matches(texts, str(parameters.pattern))],
+        ("comment_characters",): lambda: [comment_characters(texts, str(parameters.code))],
+        ("substring_matches",): lambda: [_substring(texts, str(parameters.substring), parameters.substring_position)],
+        ("alphanumerics",): lambda: [alphanumerics(texts)],
+        ("special_characters",): lambda: [characters_of_set(texts, special_characters())],
+        ("character_runs", "frequent_character_runs"): lambda: character_runs(texts),
+        ("pieces", "star_bullet_pieces", "ellipsis_pieces", "copied_pieces", "copied_piece_characters"): lambda: piece_counts(texts),
+        ("marked_words",): lambda: [_matches(texts, _MARKED_WORD)],
+        ("word_log_probabilities",): lambda: [
+            _log_probabilities(texts, context.local_path(str(parameters.word_frequencies)), choice.words)
+        ],
+        ("shorter_words", "longer_words"): lambda: _words_of_both(texts, batch.column(str(parameters.translation_column)), choice.words),
+        ("html_text_characters",): lambda: [_html_text(texts)],
     }
-    texts = pc.fill_null(texts, "")
-    return {name: measures[name](texts) for name in sorted(names)}
+    found: dict[str, np.ndarray] = {}
+    for together, measure in measures.items():
+        if not set(together).isdisjoint(names):
+            found |= dict(zip(together, measure(), strict=True))
+    return found
 
 
 def stop_words_of(choice: RuleChoice, language: str | None, context: RunContext) -> tuple[str, ...]:
@@ -126,7 +150,36 @@ def _substring(texts: pa.Array, wanted: str, position: str) -> np.ndarray:
 
 def alphanumerics(texts: pa.Array) -> np.ndarray:
     """Letters and numbers of each text, int64, shape (rows,)."""
-    return _matches(texts, r"[\pL\pN]")
+    return characters_of_set(texts, letters_and_numbers())
+
+
+@lru_cache(maxsize=4)
+def _word_probabilities(path: str) -> WordScores:
+    """The words of a table with their log probabilities in millionths of a nat."""
+    expected = "a CSV file with the columns word and count, each word once and with a count above 0"
+    try:
+        types = {"word": pa.string(), "count": pa.int64()}
+        options = csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=False)
+        table = csv.read_csv(path, convert_options=options)
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise ConfigError(f"a table of word frequencies cannot be read: {str(error)[:200]}", where=path, expected=expected) from error
+    words, counts = table["word"].to_pylist(), table["count"].to_numpy()
+    if not words or "" in words or len(set(words)) < len(words) or table["count"].null_count or counts.min() < 1:
+        raise ConfigError(
+            "a table of word frequencies has no rows, or one without a word of its own or a count", where=path, expected=expected
+        )
+    scores = np.round(1e6 * np.log(counts / counts.sum()))
+    return WordScores.of(words, scores, round(1e6 * math.log(_UNLISTED_PROBABILITY)))
+
+
+def _log_probabilities(texts: pa.Array, path: str, words: str) -> np.ndarray:
+    scores = _word_probabilities(path)
+    return text_counts(pc.utf8_lower(texts), ["word_scores"], words=words, word_scores=scores)["word_scores"]
+
+
+def _words_of_both(texts: pa.Array, translations: pa.Array, words: str) -> Sequence[np.ndarray]:
+    counts = [text_counts(array, ["words"], words=words)["words"] for array in (texts, translations)]
+    return np.minimum(*counts), np.maximum(*counts)
 
 
 def _html_text(texts: pa.Array) -> np.ndarray:

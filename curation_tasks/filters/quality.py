@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.context import RunContext
-from curation_tasks.filters.catalog import QualityParameters, RuleChoice
+from curation_tasks.filters.catalog import QualityParameters
 from curation_tasks.filters.measures import measured_counts, stop_words_of, user_signal
 from curation_tasks.filters.routing import routes_of
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS
@@ -34,16 +34,17 @@ from curation_tasks.schema import arrow_type, reject_by_rules, with_columns
 def quality(batch: pa.RecordBatch, parameters: QualityParameters, context: RunContext) -> pa.RecordBatch:
     """Measures the signals that the rules need and rejects documents that miss a bound; the first one missed is the reason.
 
-    Reads: ``text`` (a null counts as the empty text); with ``by_language`` the column that names the language. Adds: a
-    column for each signal. Rejects: the reasons of ``parameters.judged_by()``.
+    Reads: ``text`` (a null counts as the empty text); with ``by_language`` the column that names the language; the
+    ``translation_column``. Adds: a column for each signal. Rejects: the reasons of ``parameters.judged_by()``.
 
     Source: of each signal in ``curation_tasks.filters.signals``, of each threshold in the file of rules.
     """
     names = parameters.signal_names()
     values = {name: np.zeros(len(batch), _dtype(name)) for name in names}
     for language, rows in _rows_by_language(batch, parameters):
-        texts = batch.column("text") if len(rows) == len(batch) else batch.column("text").take(pa.array(rows))
-        for name, found in _signals(texts, names, language, parameters, context).items():
+        read = batch.select(parameters.columns_read())
+        chosen = read if len(rows) == len(batch) else read.take(pa.array(rows))
+        for name, found in _signals(chosen, names, language, parameters, context).items():
             values[name][rows] = found
     return judge(with_columns(batch, {name: pa.array(values[name]) for name in names}), parameters, context)
 
@@ -88,12 +89,12 @@ def _rows_by_language(batch: pa.RecordBatch, parameters: QualityParameters) -> I
 
 
 def _signals(
-    texts: pa.Array, names: tuple[str, ...], language: str | None, parameters: QualityParameters, context: RunContext
+    batch: pa.RecordBatch, names: tuple[str, ...], language: str | None, parameters: QualityParameters, context: RunContext
 ) -> dict[str, np.ndarray]:
-    choice: RuleChoice = parameters.choices()[language]
+    texts, choice = batch.column("text"), parameters.choices()[language]
     reads = {count for name in names if name in SIGNALS for count in SIGNALS[name].formula.reads}
     counts = text_counts(
         texts, sorted(reads - set(MEASURED_COUNTS)), words=choice.words, stop_words=stop_words_of(choice, language, context)
     )
-    counts |= measured_counts(texts, reads & set(MEASURED_COUNTS), choice, parameters, context)
+    counts |= measured_counts(batch, reads & set(MEASURED_COUNTS), choice, parameters, context)
     return {name: SIGNALS[name].formula(counts) if name in SIGNALS else user_signal(parameters.user_signals[name], texts) for name in names}

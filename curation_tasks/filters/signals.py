@@ -21,6 +21,18 @@ MEASURED_COUNTS: Mapping[str, str] = {
     "alphanumerics": "Letters and numbers (categories L and N).",
     "substring_matches": "Occurrences of the given substring; at most 1 for a position other than any.",
     "html_text_characters": "Characters of the text of an HTML page, scripts and styles left out.",
+    "special_characters": "White space, numbers, punctuation and symbols.",
+    "character_runs": "Runs of ten characters: one for each character but the last nine.",
+    "frequent_character_runs": "Of these the first √d of d different ones, the most frequent first, that occur more than once.",
+    "pieces": "Pieces between newlines, blank ones too.",
+    "star_bullet_pieces": "Of these, those that begin with * or -, no white space before it.",
+    "ellipsis_pieces": "Of these, those that end with the character ….",
+    "copied_pieces": "Of these, those that are equal to another one.",
+    "copied_piece_characters": "Characters of these.",
+    "marked_words": "Words between white space in which # or … occurs.",
+    "word_log_probabilities": "Log probabilities of the words, in lower case, by a table of frequencies; millionths of a nat.",
+    "shorter_words": "Words of the text or of its translation, whichever has fewer.",
+    "longer_words": "Words of the text or of its translation, whichever has more.",
 }
 
 
@@ -63,6 +75,7 @@ class Ratio:
         rest: Divides what is left of ``over`` when ``count`` is taken off.
         at_most_one: Cuts at 1.
         one_where: A count: where it is not 0, the ratio is 1.
+        unit: What the ratio is divided by.
     """
 
     count: str
@@ -72,6 +85,7 @@ class Ratio:
     rest: bool = False
     at_most_one: bool = False
     one_where: str | None = None
+    unit: int = 1
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -87,13 +101,14 @@ class Ratio:
         if self.one_where:
             present = counts[self.one_where] != 0
             ratio = ratio * ~present + present
-        return ratio
+        return ratio / self.unit if self.unit != 1 else ratio
 
     def __str__(self) -> str:
         whole = f"({self.over} − {self.less})" if self.less else self.over
         count = f"({self.count} − {self.without})" if self.without else self.count
         text = f"({self.over} − {count}) / {whole}" if self.rest else f"{count} / {whole}"
         text = f"min(1, {text})" if self.at_most_one else text
+        text = f"{text} / {self.unit:,}" if self.unit != 1 else text
         return f"{text}, 1 where {self.one_where}" if self.one_where else text
 
 
@@ -122,6 +137,8 @@ _C4 = "C4, arXiv:1910.10683, section 2.2"
 _NEMO = "NeMo Curator, heuristic filters"
 _CODE = "StarCoder, arXiv:2305.06161, section 3; NeMo Curator, code filters"
 _REDPAJAMA = "RedPajama-Data-V2, quality annotations"
+_DOLMA = "dolma, tagger gopher_v1"
+_DATA_JUICER = "Data-Juicer, filters of its default configuration"
 _TUTORIAL = "NeMo Curator, TinyStories tutorial"
 
 
@@ -168,6 +185,30 @@ def _repetition() -> Iterator[Signal]:
             f"Share of the characters in runs of {n} words that occurred before, overlapping ones included, as in NeMo Curator.",
             _GOPHER,
         )
+    for n in (2, 3, 4):
+        yield _ratio(
+            f"top_{n}_gram_letter_ratio",
+            f"top_{n}_gram_letters",
+            "word_characters",
+            f"Words of the most frequent run of {n} words times its occurrences, over all words, in characters; at most 1.",
+            _DOLMA,
+            at_most_one=True,
+        )
+    for n in range(5, 11):
+        yield _ratio(
+            f"repeated_{n}_gram_ratio",
+            f"repeated_{n}_gram_letters",
+            f"all_{n}_gram_letters",
+            f"Share of runs of {n} words that occur more than once in all runs, all copies counted, by the words' characters.",
+            _DOLMA,
+        )
+    yield _ratio(
+        "word_repetition_ratio",
+        "repeated_10_grams",
+        "all_10_grams",
+        "Share of runs of ten words that occur more than once in all runs, every occurrence counted.",
+        f"{_DATA_JUICER}, WordRepetitionFilter",
+    )
 
 
 _ROWS = (
@@ -197,6 +238,20 @@ _ROWS = (
     _count("curly_bracket_count", "curly_brackets", "Curly brackets, opening and closing.", _C4),
     _ratio("url_ratio", "url_characters", "characters", "Share of the characters that lie in http and https URLs.", _NEMO),
     _count("adult_url_count", "adult_urls", "URLs in which `porn` occurs.", _NEMO),
+    _ratio(
+        "special_character_ratio",
+        "special_characters",
+        "characters",
+        "Share of white space, numbers, punctuation and symbols in the characters.",
+        f"{_DATA_JUICER}, SpecialCharactersFilter",
+    ),
+    _ratio(
+        "character_repetition_ratio",
+        "frequent_character_runs",
+        "character_runs",
+        "Share of the most frequent runs of ten characters in all runs: of d different ones the first √d that occur more than once.",
+        f"{_DATA_JUICER}, CharacterRepetitionFilter; ROOTS, arXiv:2303.03915, section 3.1.2",
+    ),
     # Words
     _count("word_count", "words", "Words, as the word mode makes them; by default what stands between white space.", _GOPHER),
     _count("plain_word_count", "plain_words", "Words that are not made of punctuation alone.", f"{_GOPHER}, as in datatrove"),
@@ -208,11 +263,20 @@ _ROWS = (
         "Mean characters of a word that is not made of punctuation alone.",
         f"{_GOPHER}, as in datatrove",
     ),
+    Signal("median_word_length", "double", Count("twice_median_word_length", unit=2), "Median characters of a word.", _DOLMA),
     _count("longest_word_length", "longest_word", "Characters of the longest word.", _C4),
     _ratio("alphabetic_word_ratio", "letter_words", "words", "Share of the words that have a letter.", _GOPHER),
     _ratio("non_alphabetic_word_ratio", "letter_words", "words", "Share of the words that have no letter.", _REDPAJAMA, rest=True),
     _ratio("uppercase_word_ratio", "capital_words", "words", "Share of the words with capitals and no small letters.", _REDPAJAMA),
     _ratio("symbol_word_ratio", "symbol_words", "words", "Share of the words that are # or an ellipsis.", _NEMO),
+    _ratio(
+        "marked_word_ratio",
+        "marked_words",
+        "words",
+        "Share of the words in which # or … occurs, words being what stands between white space.",
+        _DOLMA,
+        at_most_one=True,
+    ),
     _ratio("hashes_per_word", "hashes", "words", "Characters # a word.", f"{_GOPHER}, as in datatrove"),
     _ratio(
         "ellipses_per_word", "ellipses", "words", "Ellipses a word, as three full stops or one character.", f"{_GOPHER}, as in datatrove"
@@ -300,6 +364,24 @@ _ROWS = (
         "Characters of pieces between runs of newlines that are equal to an earlier one, over all characters.",
         f"{_GOPHER}, as in datatrove",
     ),
+    _ratio("piece_star_bullet_ratio", "star_bullet_pieces", "pieces", "Share of pieces between newlines that begin with * or -.", _DOLMA),
+    _ratio("piece_ellipsis_ratio", "ellipsis_pieces", "pieces", "Share of pieces between newlines that end with ….", _DOLMA),
+    _ratio("copied_piece_ratio", "copied_pieces", "pieces", "Share of pieces between newlines that are equal to another one.", _DOLMA),
+    _ratio(
+        "copied_piece_character_ratio",
+        "copied_piece_characters",
+        "word_characters",
+        "Characters of pieces between newlines that are equal to another one, over the characters of words; at most 1.",
+        _DOLMA,
+        at_most_one=True,
+    ),
+    _ratio(
+        "characters_per_line",
+        "characters",
+        "split_lines",
+        "Characters, newlines too, a line, blank ones included.",
+        f"{_DATA_JUICER}, AverageLineLengthFilter",
+    ),
     # Paragraphs and phrases
     _ratio(
         "duplicate_paragraph_ratio", "duplicate_paragraphs", "paragraphs", "Share of paragraphs that are equal to an earlier one.", _GOPHER
@@ -362,6 +444,21 @@ _ROWS = (
         "Words of a list over words, at most 1; needs `bad_words`.",
         "Data-Juicer, FlaggedWordFilter",
         at_most_one=True,
+    ),
+    _ratio(
+        "mean_word_log_probability",
+        "word_log_probabilities",
+        "words",
+        "Mean log probability of a word in nats by a table of frequencies; needs `word_frequencies`.",
+        "datatrove, UnigramLogProbFilter; peS2o, arXiv:2306.01116",
+        unit=1_000_000,
+    ),
+    _ratio(
+        "translation_length_ratio",
+        "shorter_words",
+        "longer_words",
+        "Words of the shorter of the text and its translation over words of the longer; needs `translation_column`.",
+        "NeMo Curator, LengthRatioFilter",
     ),
     _count(
         "substring_count",

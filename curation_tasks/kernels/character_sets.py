@@ -1,17 +1,18 @@
-"""Which characters texts are made of, white space aside."""
+"""Which characters texts are made of."""
 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
-from curation_tasks.kernels.utf8 import decode, is_ascii_space, is_wide_space, width_of
+from curation_tasks.kernels.utf8 import decode, is_ascii_space, is_wide_space, text_buffers, width_of
 
 CODE_POINTS = 0x110000
 
 
 def add_character_counts(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, counts: np.ndarray) -> None:
-    """Adds how often each character occurs.
+    """Adds how often each character but white space occurs.
 
     Args:
         data: uint8: UTF-8.
@@ -25,7 +26,7 @@ def add_character_counts(data: np.ndarray, starts: np.ndarray, ends: np.ndarray,
 def member_counts(
     data: np.ndarray, starts: np.ndarray, ends: np.ndarray, sets: np.ndarray, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many characters of each text belong to a set.
+    """How many characters of each text belong to a set, white space aside.
 
     Args:
         data: uint8: UTF-8.
@@ -40,6 +41,38 @@ def member_counts(
     found = np.zeros((2, len(starts)), np.int64)
     _count_members(data, positions(starts), positions(ends), sets, positions(chosen), found)
     return found[0], found[1]
+
+
+def characters_of_set(texts: pa.Array, members: np.ndarray) -> np.ndarray:
+    """How many characters of each text belong to a set.
+
+    Args:
+        texts: string or large_string, shape (rows,); a null counts as the empty text.
+        members: uint8, shape (0x110000,), read-only: 1 for the members.
+
+    Returns:
+        int64, shape (rows,).
+    """
+    offsets, data = text_buffers(texts)
+    found = np.zeros(len(texts), np.int64)
+    _count_set(data, offsets, members, found)
+    return found
+
+
+@kernel(f"void({BYTES}, {OFFSETS}, {BYTES}, int64[::1])")
+def _count_set(data, offsets, members, found):
+    for row in range(offsets.shape[0] - 1):
+        at, end, total = offsets[row], offsets[row + 1], np.int64(0)
+        while at < end:
+            byte = data[at]
+            if byte < 128:
+                total += members[byte]
+                at += 1
+            else:
+                width = min(width_of(byte), end - at)
+                total += members[decode(data, at, width, end)]
+                at += width
+        found[row] = total
 
 
 @inlined

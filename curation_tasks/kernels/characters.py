@@ -110,3 +110,18 @@ def character_classes() -> np.ndarray:
     found[ascii_marks] |= PUNCTUATION
     found.flags.writeable = False
     return found
+
+
+@cache
+def special_characters() -> np.ndarray:
+    """White space, punctuation and symbols (categories P and S), and numbers (N): uint8, shape (0x110000,), 1 for each of them."""
+    special = table(lambda row: row.category[0] in "NPS").copy()
+    special[[ord(character) for character in SPACES]] = 1
+    special.flags.writeable = False
+    return special
+
+
+@cache
+def letters_and_numbers() -> np.ndarray:
+    """Categories L and N: uint8, shape (0x110000,), 1 for each of them."""
+    return table(lambda row: row.category[0] in "LN")

@@ -14,7 +14,20 @@ SHORT_LINE, LONG_LINE = 30, 200
 TOP_GRAMS, REPEATED_GRAMS = (2, 3, 4), (5, 6, 7, 8, 9, 10)
 
 #: Groups of counts that are taken together, so that what no signal needs costs no time.
-GROUPS = ("characters", "words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences")
+GROUPS = (
+    "characters",
+    "words",
+    "word_lengths",
+    "word_scores",
+    "vocabulary",
+    "lines",
+    "paragraphs",
+    "grams",
+    "phrases",
+    "urls",
+    "ending",
+    "sentences",
+)
 
 
 def _gram_rows() -> Iterator[tuple[str, str, str]]:
@@ -30,6 +43,7 @@ def _gram_rows() -> Iterator[tuple[str, str, str]]:
             f"top_{n}_gram_length",
             f"Length of the most frequent {n}-gram, its words joined by one space, times its occurrences.",
         )
+        yield "grams", f"top_{n}_gram_letters", f"Characters of the words of the most frequent {n}-gram, times its occurrences."
     for n in REPEATED_GRAMS:
         yield (
             "grams",
@@ -43,6 +57,11 @@ def _gram_rows() -> Iterator[tuple[str, str, str]]:
             f"Characters in {n}-grams that occurred before, each counted once where they overlap, with one character for the white space "
             "before each of their words but the first of a run.",
         )
+        yield "grams", f"repeated_{n}_gram_letters", f"Characters of the words of all {n}-grams that occur more than once."
+        yield "grams", f"all_{n}_gram_letters", f"Characters of the words of all {n}-grams, each counted for every {n}-gram that it is in."
+    longest = REPEATED_GRAMS[-1]
+    yield "grams", f"repeated_{longest}_grams", f"All {longest}-grams that occur more than once, their first occurrence too."
+    yield "grams", f"all_{longest}_grams", f"All {longest}-grams."
 
 
 _ROWS: tuple[tuple[str, str, str], ...] = (
@@ -67,6 +86,12 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("words", "symbol_words", "Words that are #, an ellipsis, an ellipsis in brackets, or -»."),
     ("words", "stop_words", "Words of the list of stop words, as they are written there."),
     ("words", "distinct_stop_words", "How many of the stop words occur."),
+    ("word_lengths", "twice_median_word_length", "Twice the median of the words' characters; between two words in the middle, their sum."),
+    (
+        "word_scores",
+        "word_scores",
+        "Sum of the scores of the words by a table that is given; of the log probabilities, in millionths of a nat.",
+    ),
     ("vocabulary", "unique_words", "Different words."),
     ("vocabulary", "word_entropy", "Entropy of the words' frequencies, in millionths of a nat."),
     ("lines", "lines", "Lines that are not blank."),

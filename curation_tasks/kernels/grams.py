@@ -25,9 +25,11 @@ from curation_tasks.kernels.counts import REPEATED_GRAMS, TOP_GRAMS, column
 from curation_tasks.kernels.hashing import FREE, chained, power_of_two
 
 _LONGEST_TOP = TOP_GRAMS[-1]
-# For an n-gram: column _TOP + 2 * n, and the one behind it.
-_TOP = column(f"top_{TOP_GRAMS[0]}_gram_characters") - 2 * TOP_GRAMS[0]
-_REPEATED = column(f"duplicate_{REPEATED_GRAMS[0]}_gram_characters") - 2 * REPEATED_GRAMS[0]
+# For an n-gram: column _TOP + 3 * n and the two behind it; column _REPEATED + 4 * n and the three behind it.
+_TOP = column(f"top_{TOP_GRAMS[0]}_gram_characters") - 3 * TOP_GRAMS[0]
+_REPEATED = column(f"duplicate_{REPEATED_GRAMS[0]}_gram_characters") - 4 * REPEATED_GRAMS[0]
+_LONGEST = REPEATED_GRAMS[-1]
+_REPEATED_LONGEST, _ALL_LONGEST = column(f"repeated_{_LONGEST}_grams"), column(f"all_{_LONGEST}_grams")
 
 #: In ``groups``: the n-gram occurs once.
 _ALONE = np.uint32(0xFFFFFFFF)
@@ -148,13 +150,18 @@ def _covered(chosen, candidates, positions, groups, n, bitmaps, starts, ends):
 
 @inlined
 def _repeated(candidates, positions, groups, n, letters_before, passed):
-    """Characters in n-grams that occurred before: ``(those taken one behind the other, those of all)``."""
-    passed_over = covered = next_free = covered_until = 0
+    """Characters in n-grams that occur more than once.
+
+    Returns:
+        ``(in those that occurred before, taken one behind the other; in all of these; in the words of every occurrence, the first too)``.
+    """
+    passed_over = covered = letters = next_free = covered_until = 0
     for k in range(candidates):
         passed[groups[positions[k]]] = 0
     for k in range(candidates):
         begin = np.int64(positions[k])
         first, end = np.int64(groups[begin]), begin + n
+        letters += letters_before[end] - letters_before[begin]
         if begin >= next_free:
             if passed[first]:
                 passed_over += letters_before[end] - letters_before[begin]
@@ -164,7 +171,17 @@ def _repeated(candidates, positions, groups, n, letters_before, passed):
             fresh = max(begin, covered_until)
             covered += letters_before[end] - letters_before[fresh] + end - fresh - (begin >= covered_until)
             covered_until = end
-    return passed_over, covered
+    return passed_over, covered, letters
+
+
+@inlined
+def _letters_of_all(words, n, letters_before):
+    """Characters of the words of all n-grams together: of the sum over ``letters_before[word + n] - letters_before[word]`` only the last
+    and the first n terms are left."""
+    letters = np.int64(0)
+    for k in range(n):
+        letters += letters_before[words - k] - letters_before[k]
+    return letters
 
 
 @inlined
@@ -194,6 +211,9 @@ def count_grams(
         keys[word] = chained(keys[word], keys[word + 1])
     groups[:words] = _ALONE
     frequencies[:words] = 0
+    for n in range(REPEATED_GRAMS[0], min(longest, words) + 1):
+        counts[_REPEATED + 4 * n + 3] = _letters_of_all(words, n, letters_before)
+    counts[_ALL_LONGEST] = max(words - _LONGEST + 1, 0)
     candidates = _pairs_that_may_repeat(pairs, keys, table.view(np.uint8), positions)
     for n in range(2, min(longest, words) + 1):
         if n == 2:
@@ -204,12 +224,15 @@ def count_grams(
         candidates, most, chosen = _repeated_only(candidates, positions, groups, frequencies)
         if n <= _LONGEST_TOP:
             if most > 1:
-                counts[_TOP + 2 * n] = _covered(chosen, candidates, positions, groups, n, bitmaps, starts, ends)
+                counts[_TOP + 3 * n] = _covered(chosen, candidates, positions, groups, n, bitmaps, starts, ends)
             else:
                 most, chosen = 1, 0
-            counts[_TOP + 2 * n + 1] = (letters_before[chosen + n] - letters_before[chosen] + n - 1) * most
+            letters = np.int64(letters_before[chosen + n] - letters_before[chosen])
+            counts[_TOP + 3 * n + 1], counts[_TOP + 3 * n + 2] = (letters + n - 1) * most, letters * most
         elif candidates == 0:
             break
         else:
-            passed_over, covered = _repeated(candidates, positions, groups, n, letters_before, frequencies)
-            counts[_REPEATED + 2 * n], counts[_REPEATED + 2 * n + 1] = passed_over, covered
+            passed_over, covered, letters = _repeated(candidates, positions, groups, n, letters_before, frequencies)
+            counts[_REPEATED + 4 * n], counts[_REPEATED + 4 * n + 1], counts[_REPEATED + 4 * n + 2] = passed_over, covered, letters
+            if n == _LONGEST:
+                counts[_REPEATED_LONGEST] = candidates

@@ -8,6 +8,7 @@ Memory: eleven times the longest text where words are of ordinary length; 45 tim
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,16 +32,32 @@ from curation_tasks.kernels.bitmaps import (
     ones,
 )
 from curation_tasks.kernels.characters import character_classes
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
 from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS, column
+from curation_tasks.kernels.dictionary_words import dictionary_ends
 from curation_tasks.kernels.ending import ends_complete
 from curation_tasks.kernels.grams import count_grams
 from curation_tasks.kernels.known_phrases import count_phrases, count_urls
 from curation_tasks.kernels.lines import count_lines, count_paragraphs, find_pieces
 from curation_tasks.kernels.sentence_breaks import count_sentences, sentence_break_table
 from curation_tasks.kernels.utf8 import text_buffers
-from curation_tasks.kernels.word_breaks import find_unicode_words, no_unicode_tables, unicode_tables
-from curation_tasks.kernels.words import UNICODE, WORD_MODES, count_listed, count_vocabulary, count_words, word_table
+from curation_tasks.kernels.word_breaks import (
+    find_unicode_words,
+    find_words_by_dictionary,
+    no_unicode_tables,
+    unicode_tables,
+    word_break_table,
+)
+from curation_tasks.kernels.words import (
+    UNICODE,
+    WORD_MODES,
+    count_listed,
+    count_scores,
+    count_vocabulary,
+    count_word_lengths,
+    count_words,
+    word_table,
+)
 
 #: The stop words of Gopher (arXiv:2112.11446, section A1.1).
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -50,6 +67,8 @@ LONGEST_TEXT = 2**31 - 1 - PADDING
 _ONE = np.uint64(1)
 (
     _WORDS_GROUP,
+    _LENGTHS_GROUP,
+    _SCORES_GROUP,
     _VOCABULARY_GROUP,
     _LINES_GROUP,
     _PARAGRAPHS_GROUP,
@@ -59,12 +78,41 @@ _ONE = np.uint64(1)
     _ENDING_GROUP,
     _SENTENCES_GROUP,
 ) = (
-    1 << GROUPS.index(group) for group in ("words", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences")
+    1 << GROUPS.index(group)
+    for group in (
+        *("words", "word_lengths", "word_scores", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences"),
+    )
 )
+_OF_WORDS = _WORDS_GROUP | _LENGTHS_GROUP | _SCORES_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP
 _CHARACTERS, _LETTERS, _UPPER_LETTERS, _DIGITS = column("characters"), column("letters"), column("upper_letters"), column("digits")
 _BASIC_CHARACTERS, _BLANKS, _BRACKETS = column("basic_characters"), column("blanks"), column("brackets")
 _CURLY_BRACKETS, _HASHES, _ELLIPSES, _NEWLINES = column("curly_brackets"), column("hashes"), column("ellipses"), column("newlines")
 _COMPLETE_ENDING, _SENTENCES = column("complete_ending"), column("sentences")
+
+
+class WordScores(NamedTuple):
+    """A number for each word of a list, ready to be looked up.
+
+    Attributes:
+        keys: Of ``words.word_table``.
+        numbers: Of ``words.word_table``.
+        scores: int64, shape (words + 2,): of the word of each number, then twice that of a word that is not listed.
+    """
+
+    keys: np.ndarray
+    numbers: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def of(cls, words: Sequence[str], scores: np.ndarray, unlisted: int) -> WordScores:
+        """From different words, none of them empty, and int64, shape (words,)."""
+        return cls(*word_table(words), np.concatenate([scores, [unlisted, unlisted]]).astype(np.int64))
+
+    @classmethod
+    def none(cls, stop_words: Sequence[str]) -> WordScores:
+        """The stop words, each of which counts nothing."""
+        keys, numbers = word_table(stop_words)
+        return cls(keys, numbers, np.zeros(int(numbers.max()) + 1, np.int64))
 
 
 def text_counts(
@@ -73,6 +121,7 @@ def text_counts(
     *,
     words: str = "whitespace",
     stop_words: Sequence[str] = GOPHER_STOP_WORDS,
+    word_scores: WordScores | None = None,
 ) -> dict[str, np.ndarray]:
     """Counts of each text.
 
@@ -82,6 +131,7 @@ def text_counts(
         words: How a text is cut into words: ``whitespace`` (``str.split``), ``wordpunct`` (runs of letters, digits and marks,
             joined by - ' ’ . within; every other character is a word) or ``unicode`` (UAX #29).
         stop_words: Words that are counted, as they are written in texts.
+        word_scores: What ``word_scores`` adds up. Takes the place of the stop words, which are not counted then.
 
     Returns:
         The wanted names → int64, shape (rows,).
@@ -91,7 +141,10 @@ def text_counts(
         ValueError: A text is longer than ``LONGEST_TEXT``.
     """
     if isinstance(texts, pa.ChunkedArray):
-        parts = [text_counts(chunk, names, words=words, stop_words=stop_words) for chunk in texts.chunks or [pa.array([], texts.type)]]
+        parts = [
+            text_counts(chunk, names, words=words, stop_words=stop_words, word_scores=word_scores)
+            for chunk in texts.chunks or [pa.array([], texts.type)]
+        ]
         return {name: np.concatenate([part[name] for part in parts]) for name in names}
     offsets, data = text_buffers(texts)
     longest = int(np.diff(offsets).max(initial=0))
@@ -100,8 +153,11 @@ def text_counts(
     groups = sum(1 << GROUPS.index(group) for group in {GROUP_OF[name] for name in names})
     matrix = np.zeros((len(texts), len(COUNTS)), np.int64)
     mode = WORD_MODES[words]
-    tables = (*word_table(stop_words), *(unicode_tables() if mode == UNICODE else no_unicode_tables()))
-    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, matrix)
+    scores = word_scores or WordScores.none(stop_words)
+    tables = (*scores, *(unicode_tables() if mode == UNICODE else no_unicode_tables()))
+    by_dictionary = mode == UNICODE and groups & _OF_WORDS
+    cuts = dictionary_ends(data, offsets, word_break_table()) if by_dictionary else positions(np.zeros(0, np.int64))
+    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, cuts, matrix)
     return {name: matrix[:, column(name)] for name in names}
 
 
@@ -178,11 +234,11 @@ def _count_wide_marks(text, size, counts):
 
 @kernel(
     f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], uint64[::1], "
-    f"{BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], int64[:, ::1])"
+    f"int64[::1], {BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], {OFFSETS}, int64[:, ::1])"
 )
 def _count(
-    data, offsets, groups, longest_gram, word_mode, classes, sentence_breaks, keys, numbers,
-    breaks, scripts, feature_keys, weights, totals, matrix,
+    data, offsets, groups, longest_gram, word_mode, classes, sentence_breaks, keys, numbers, scores,
+    breaks, scripts, feature_keys, weights, totals, cuts, matrix,
 ):  # fmt: skip
     longest = 0
     for row in range(offsets.shape[0] - 1):
@@ -206,6 +262,7 @@ def _count(
     letters_before, frequencies = np.empty(most_words + 1, np.int32), np.empty(most_words, np.int32)
     table = np.empty(places, np.uint32)
     seen = np.full(numbers.max() + np.uint64(1), -1, np.int64)
+    cut = 0
 
     for row in range(offsets.shape[0] - 1):
         begin, size = offsets[row], offsets[row + 1] - offsets[row]
@@ -230,12 +287,22 @@ def _count(
                 count_lines(text, size, classes, bitmaps, has_breaks, pieces, piece_ends, piece_hashes, table, counts)
             if groups & (_PARAGRAPHS_GROUP | _PHRASES_GROUP):
                 count_paragraphs(text, size, bitmaps, pieces, piece_ends, piece_hashes, hashes, table, counts)
-        if groups & (_WORDS_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP):
+        if groups & _OF_WORDS:
             found = 0
             if word_mode == UNICODE:
-                found = find_unicode_words(text, size, classes, breaks, scripts, feature_keys, weights, totals, starts, ends)
+                while cut < cuts.shape[0] and cuts[cut] <= begin:
+                    cut += 1
+                tables = (classes, breaks, scripts, feature_keys, weights, totals)
+                if cut < cuts.shape[0] and cuts[cut] <= begin + size:
+                    found = find_words_by_dictionary(text, size, *tables, begin, cuts[cut:], starts, ends)
+                else:
+                    found = find_unicode_words(text, size, *tables, begin, cuts, starts, ends)
             words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
             count_listed(hashes, words, keys, numbers, seen, row, counts)
+            if groups & _SCORES_GROUP:
+                count_scores(hashes, words, keys, numbers, scores, counts)
+            if groups & _LENGTHS_GROUP:
+                count_word_lengths(letters_before, words, frequencies, counts)
             if groups & _VOCABULARY_GROUP:
                 count_vocabulary(hashes, words, positions, frequencies, table, counts)
             if groups & _GRAMS_GROUP:

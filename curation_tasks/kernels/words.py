@@ -40,6 +40,7 @@ _WORDS, _WORD_CHARACTERS, _LONGEST_WORD = column("words"), column("word_characte
 _PLAIN_WORDS, _PLAIN_WORD_CHARACTERS = column("plain_words"), column("plain_word_characters")
 _LETTER_WORDS, _CAPITAL_WORDS, _SYMBOL_WORDS = column("letter_words"), column("capital_words"), column("symbol_words")
 _STOP_WORDS, _DISTINCT_STOP_WORDS = column("stop_words"), column("distinct_stop_words")
+_TWICE_MEDIAN, _SCORES = column("twice_median_word_length"), column("word_scores")
 _UNIQUE_WORDS, _WORD_ENTROPY = column("unique_words"), column("word_entropy")
 
 
@@ -121,6 +122,46 @@ def count_listed(hashes, words, keys, numbers, seen, row, counts):
         distinct += (number < symbol) & (seen[number] != row)
         seen[number] = row
     counts[_SYMBOL_WORDS], counts[_STOP_WORDS], counts[_DISTINCT_STOP_WORDS] = symbols, stop_words, distinct
+
+
+@inlined
+def count_scores(hashes, words, keys, numbers, scores, counts):
+    """Adds up what a table says of each word.
+
+    Args:
+        hashes: Of the words.
+        words: How many.
+        keys: Of ``word_table``.
+        numbers: Of ``word_table``.
+        scores: int64: of the word of each number, then twice that of a word that is not listed.
+        counts: The row of the matrix.
+    """
+    mask = np.uint64(keys.shape[0] - 1)
+    nothing = np.uint64(scores.shape[0] - 1)
+    total = np.int64(0)
+    for word in range(words):
+        key = hashes[word]
+        first, second = key & mask, (key >> np.uint64(32)) & mask
+        place = first if keys[first] == key else second
+        total += scores[numbers[place] if keys[place] == key else nothing]
+    counts[_SCORES] = total
+
+
+@inlined
+def count_word_lengths(letters_before, words, lengths, counts):
+    """Finds the word, or the two words, in the middle when they are sorted by length.
+
+    Args:
+        letters_before: Characters of the words before each word, and of all.
+        words: How many.
+        lengths: Scratch, one place a word; int32.
+        counts: The row of the matrix.
+    """
+    if words > 0:
+        for word in range(words):
+            lengths[word] = letters_before[word + 1] - letters_before[word]
+        lengths[:words].sort()
+        counts[_TWICE_MEDIAN] = lengths[(words - 1) // 2] + lengths[words // 2]
 
 
 # Words between white space ---------------------------------------------------------------------------------------------

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 
+from curation_tasks.sources.tex_tidying import MARKS
+
 ENVIRONMENT = re.compile(r"\\(begin|end)[ \t]*\{([^{}\\\n]{1,40})\}")
 _CONDITION = re.compile(r"\\(if[a-zA-Z@]*|else|fi)(?![a-zA-Z@])")
 #: A command's name, with the white space that TeX skips behind it.
 NAME = re.compile(r"\\([a-zA-Z@]+)\*?[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")
 _BRACES = re.compile(r"\\[\s\S]|[{}]")
 _BLANKS = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")
+#: No token is an argument that closes a group, or is a mark of ours behind the end of what the source wrote.
+_NO_ARGUMENT = frozenset("}" + MARKS)
 _OPTIONAL = re.compile(r"\[((?:[^\[\]{}\\]|\\.|\{[^{}]*\})*)\]")
 
 
@@ -45,7 +49,7 @@ class Text:
     def argument(self, at: int) -> tuple[str, int] | None:
         """A mandatory argument: a group, or one token; and where reading goes on. None at the end or at an open group."""
         at = self.skip_blanks(at)
-        if at >= len(self.value) or self.value[at] == "}":
+        if at >= len(self.value) or self.value[at] in _NO_ARGUMENT:
             return None
         if self.value[at] == "{":
             end = self.group_end(at)

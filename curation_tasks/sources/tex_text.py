@@ -282,19 +282,25 @@ class _Scanner:
         if found is None:
             return at
         key = "abstract" if name == "abstract" else "title"
-        self._note_front_matter(key, found[0], source.depth)
+        is_tried = self._is_wanted(key)
+        if is_tried:
+            self._note_front_matter(key, found[0], source.depth)
         if key == "title":
             return found[1]
+        if is_tried and not self.front_matter[key]:
+            self._out.append(PARAGRAPH)
+            return found[1]  # it has no text: those within it have none either, and are not read again
         return self._push(source, found[1], PARAGRAPH + found[0] + PARAGRAPH)
 
+    def _is_wanted(self, key: str) -> bool:
+        return not self.front_matter.get(key) and self._tries[key] > 0
+
     def _note_front_matter(self, key: str, value: str, depth: int) -> None:
-        """Reads a part by itself, for title or abstract, unless that is known.
+        """Reads a part by itself, for title or abstract.
 
         What stands in a part is not tried in turn, and few are tried: parts within parts that have no text would be read again
         for each one around them.
         """
-        if self.front_matter.get(key) or self._tries[key] == 0:
-            return
         self._tries[key] -= 1
         scanner = _Scanner(self._options, self.macros, front_matter_tries=0)
         scanner._read(Text(value, depth + 1))
@@ -331,7 +337,7 @@ class _Scanner:
             if name in tables.DROPPED_ENVIRONMENTS:
                 self._out.append(HOLE)
                 return end_behind
-            if name == "abstract":
+            if name == "abstract" and self._is_wanted("abstract"):
                 self._note_front_matter("abstract", source.value[behind:end], source.depth)
         self._out.append(PARAGRAPH)
         behind = source.optional(behind)[1]

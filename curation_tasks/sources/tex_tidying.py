@@ -6,6 +6,7 @@ import re
 
 #: Marks in what the scanner writes; sources lose these characters beforehand.
 PARAGRAPH, TITLE, TITLE_END, HOLE, LINE, BLANK = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06"
+MARKS = PARAGRAPH + TITLE + TITLE_END + HOLE + LINE + BLANK
 
 _EMPTY_BRACKETS = re.compile(rf" ?[(\[](?:see|cf\.|e\.g\.,?)?[ ,;{HOLE}]*[)\]]")
 _HOLES = re.compile(rf"(?:[ {HOLE}]{{2,}}|{HOLE})(\.?)")

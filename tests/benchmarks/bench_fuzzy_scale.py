@@ -102,12 +102,12 @@ class Steps:
 
     def written(self, folders: Sequence[str]) -> tuple[int, int, int]:
         """Rows, bytes and files that were written into folders, those of all attempts and what was deleted since among them."""
-        of = [values for file, values in self.files.items() if _base(file.relative_to(self.work).parts[0]) in folders]
+        of = [values for file, values in self.files.items() if base_name(file.relative_to(self.work).parts[0]) in folders]
         return sum(rows for rows, _ in of), sum(size for _, size in of), len(of)
 
     def spent(self, maps: Sequence[str]) -> tuple[float, int]:
         """CPU seconds of maps over the cluster, and their highest resident size."""
-        of = [(cpu, memory) for step, _, _, cpu, memory in self.rows if _base(step) in maps]
+        of = [(cpu, memory) for step, _, _, cpu, memory in self.rows if base_name(step) in maps]
         return sum(cpu for cpu, _ in of), max((memory for _, memory in of), default=0)
 
     def _watch(self, done: threading.Event, highest: list[int]) -> None:
@@ -122,7 +122,7 @@ class Steps:
                 print(f"{step:16}{items:6}{wall:9.1f}{cpu:8.1f}{memory / 1e9:6.1f}")
 
 
-def _base(name: str) -> str:
+def base_name(name: str) -> str:
     """``compare-1-0`` → ``compare``."""
     return name.removesuffix(".parquet").rstrip("-0123456789")
 
@@ -160,7 +160,7 @@ def beside_the_model(dataset: Dataset, decisions: Decisions, steps: Steps, memor
             f"{step.core_seconds:8.1f} /{cpu:5.1f}{step.memory_bytes / 1e9:6.1f} /{highest / 1e9:3.1f}"
         )
     total = totals(modelled)
-    left = {_base(file.relative_to(steps.work).parts[0]) for file in steps.files} - {
+    left = {base_name(file.relative_to(steps.work).parts[0]) for file in steps.files} - {
         name for step in modelled for name in step.folders or (step.name,)
     }
     print(f"not in the model: {', '.join(sorted(left)) or 'nothing'}")

@@ -148,3 +148,99 @@ def test_wrong_user_signals_are_refused(module, given, what):
 def test_comments_are_measured_in_the_way_of_the_language():
     assert values(["x = 1  # one\n"], signals=["comment_ratio"], code="python") == [[4 / 13]]
     assert np.array(values(["int x; // one\n"], signals=["comment_ratio"], code="hash")).tolist() == [[0.0]]
+
+
+def test_special_characters_are_white_space_numbers_marks_and_symbols():
+    assert values(["a b.", "5\u00bd\U0001f436 ", "\u0431e\u0301", ""], signals=["special_character_ratio"]) == [[0.5, 1, 0, 0]]
+
+
+def test_repetition_as_data_juicer_has_it():
+    text = "ab" * 20
+    # 31 runs, of which 16 and 15 are equal; of two different ones the first √2 counts, which is one.
+    assert values([text, "abcdefghij", ""], signals=["character_repetition_ratio"]) == [[16 / 31, 0, 0]]
+    words = "a b c d e f g h i j k a b c d e f g h i j"
+    assert values([words, "a b", ""], signals=["word_repetition_ratio"]) == [[2 / 12, 0, 0]]
+
+
+def test_the_rules_of_data_juicer_judge(tmp_path):
+    parameters = QualityParameters(rules="data_juicer")
+    texts = [
+        "A dog and a cat went to the market and bought some food.",
+        "Too short, this.",
+        "$1 #2 %3 &4 *5 +6 =7 /8 ~9 $10 #11 %12",
+        "ha " * 99,
+    ]
+    result = quality(pa.record_batch({"text": texts}), parameters, context_for(parameters))
+    assert result.column("reject_reason").to_pylist() == [
+        None,
+        "data_juicer.word_count.min",
+        "data_juicer.special_character_ratio.max",
+        "data_juicer.special_character_ratio.max",
+    ]
+    assert result.column("failed_rules").to_pylist()[3] == [
+        "data_juicer.special_character_ratio.max",
+        "data_juicer.word_repetition_ratio.max",
+    ]  # fmt: skip
+    check_operation(PART, parameters)
+
+
+def test_attributes_of_dolma():
+    text = "- a\n\n- a\nbcd#e \u2026\n - x\u2026"
+    found = dict(zip(QualityParameters(rules="dolma_gopher").signal_names(), values([text], rules="dolma_gopher"), strict=True))
+    assert {name: [round(value, 6) for value in column] for name, column in found.items() if "gram" not in name} == {
+        "character_count": [len(text)],
+        "word_count": [8],
+        "median_word_length": [1],
+        "marked_word_ratio": [3 / 8],
+        "alphabetic_word_ratio": [0.5],
+        "stop_word_count": [0],
+        "piece_star_bullet_ratio": [0.4],
+        "piece_ellipsis_ratio": [0.4],
+        "copied_piece_ratio": [0.4],
+        "copied_piece_character_ratio": [round(6 / 13, 6)],
+    }
+    assert found["top_2_gram_letter_ratio"] == [4 / 13]
+    check_operation(PART, QualityParameters(rules="dolma_gopher"))
+
+
+@pytest.fixture
+def frequencies(tmp_path):
+    path = tmp_path / "frequencies.csv"
+    path.write_text("word,count\nthe,60\ndog,39\n\u00e9t\u00e9,1\n", encoding="utf-8")
+    return str(path)
+
+
+def test_the_log_probability_of_words(frequencies):
+    texts = ["The DOG", "the \u00c9T\u00c9 zebra", "", None]
+    expected = [np.log([0.6, 0.39]).mean(), np.log([0.6, 0.01, 1e-9]).mean(), 0, 0]
+    given = {"signals": ["mean_word_log_probability"], "word_frequencies": frequencies}
+    assert values(texts, **given) == [pytest.approx(expected, abs=1e-6)]
+    parameters = QualityParameters(rules="word_frequencies", word_frequencies=frequencies)
+    assert list(file_parameters(parameters)) == [frequencies]
+    batch = pa.record_batch({"text": ["the dog", "zebra", "zebra the the the"]})
+    result = quality(batch, parameters, context_for(parameters))
+    assert result.column("reject_reason").to_pylist() == [None, "word_frequencies.mean_word_log_probability.min", None]
+    check_operation(PART, parameters, huge=False)
+
+
+@pytest.mark.parametrize("content", ["word\na\n", "word,count\n", "word,count\na,0\n", "word,count\na,x\n", "word,count\na,1\na,2\n", ""])
+def test_a_table_without_words_and_counts_is_named(tmp_path, content):
+    path = tmp_path / "frequencies.csv"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="a table of word frequencies") as caught:
+        values(["a"], signals=["mean_word_log_probability"], word_frequencies=str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_lengths_of_translations_are_compared():
+    parameters = QualityParameters(rules="translation_pairs", translation_column="german")
+    texts = ["a b c", "a", "a b c", "", None, "a b"]
+    german = ["x", "x y", "x y", "x", None, "x y"]
+    batch = pa.record_batch({"text": pa.array(texts, pa.string()), "german": pa.array(german, pa.string())})
+    result = quality(batch, parameters, context_for(parameters))
+    assert result.column("translation_length_ratio").to_pylist() == [1 / 3, 0.5, 2 / 3, 0, 0, 1]
+    reason = "translation_pairs.translation_length_ratio.min"
+    assert result.column("reject_reason").to_pylist() == [reason, None, None, reason, reason, None]
+    assert PART.reads(parameters) == ("text", "german")
+    with pytest.raises(ValidationError, match="needs `translation_column`"):
+        QualityParameters(rules="translation_pairs")

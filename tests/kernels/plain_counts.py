@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 import unicodedata
 from collections import Counter
 
@@ -93,6 +94,8 @@ def words(found, stop_words):
         "symbol_words": sum(word in SYMBOL_WORDS for word in found),
         "stop_words": sum(word in stop_words for word in found),
         "distinct_stop_words": len(set(found) & set(stop_words)),
+        "twice_median_word_length": 2 * statistics.median(map(len, found)) if found else 0,
+        "word_scores": 0,
         "unique_words": len(frequencies),
         "word_entropy": round(1e6 * (math.log(len(found)) - weighted / len(found))) if found else 0,
     }
@@ -217,9 +220,14 @@ def grams(text, spans):
             }
             counts[f"top_{n}_gram_characters"] = len(inside)
             counts[f"top_{n}_gram_length"] = len(" ".join(top)) * times
+            counts[f"top_{n}_gram_letters"] = length(top) * times
         else:
             counts[f"duplicate_{n}_gram_characters"] = one_behind_the_other(occurrences, n)
             counts[f"covered_{n}_gram_characters"] = covered(found, occurrences, n)
+            copies = [gram for gram in occurrences if occurrences.count(gram) > 1]
+            counts[f"repeated_{n}_gram_letters"] = sum(map(length, copies))
+            counts[f"all_{n}_gram_letters"] = sum(map(length, occurrences))
+    counts |= {"repeated_10_grams": len(copies), "all_10_grams": len(occurrences)}
     return counts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -33,8 +35,8 @@ class FaultyServer:
 
 
 @contextmanager
-def serving(files: Mapping[str, bytes] | None = None) -> Iterator[FaultyServer]:
-    """A server that runs as long as the context."""
+def serving(files: Mapping[str, bytes] | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultyServer]:
+    """A server that runs as long as the context; with ``tls`` over HTTPS."""
     state = FaultyServer(files=dict(files or {}))
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,10 +87,15 @@ def serving(files: Mapping[str, bytes] | None = None) -> Iterator[FaultyServer]:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             return int(first), min(int(last) + 1, len(content)) if last else len(content)
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Listener(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    listener = Listener((host, 0), Handler)
+    if tls:
+        listener.socket = tls.wrap_socket(listener.socket, server_side=True)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    state.base = f"http://127.0.0.1:{listener.server_port}"
+    state.base = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{listener.server_port}"
     yield state
     listener.shutdown()
     listener.server_close()

@@ -158,6 +158,16 @@ CLOSED = [
 PIECES = st.sampled_from([*OPEN, *CLOSED])
 
 
+@pytest.mark.parametrize(
+    "command", [r"\section", r"\'", r"\url", r"\ensuremath", r"\title", r"\item", r"\let\a", r"\cite", r"\verb", r"\a"]
+)
+def test_no_argument_is_taken_from_behind_a_heading(command):
+    """What fuzzing found: the mark of the heading's end was the argument, and stood in the text."""
+    paper = paper_of(rf"\def\a#1{{#1}}\section{command}" + " end of it.")
+    assert paper.text == "end of it."
+    assert paper.section_titles == []
+
+
 @given(pieces=st.lists(PIECES | st.text(max_size=5), max_size=40), math=st.sampled_from(["latex", "drop"]), code=st.booleans())
 def test_anything_becomes_text(pieces, math, code):
     paper = paper_of(without_comments("".join(pieces)), TexOptions(math=math, footnotes=True, code=code, layout="markdown"))

@@ -82,6 +82,17 @@ def test_a_document_has_what_the_dump_says_of_it(tmp_path):
     assert counters == {"pages": 1}
 
 
+def test_pages_before_the_site_are_documents_too(tmp_path):
+    """The export format puts ``<siteinfo>`` first; files that were joined or edited need not."""
+    xml = dump.xml_dump([dump.DumpPage(number, f"Seite {number}", "Text") for number in (1, 2)])
+    first, rest = xml.split("</page>", 1)
+    begin, end = first.index("<siteinfo>"), first.index("</siteinfo>") + len("</siteinfo>")
+    (tmp_path / "dewiki-1.xml").write_text(first[:begin] + first[end:] + "</page>" + first[begin:end] + rest, encoding="utf-8")
+    rows, counters = read(files=str(tmp_path / "dewiki-1.xml"))
+    assert [(row["page_id"], row["wiki"], row["url"] is None) for row in rows] == [(1, "dewiki", True), (2, "dewiki", False)]
+    assert counters == {"pages": 2}
+
+
 def test_units_are_ranges_of_streams_and_give_the_same_pages_however_they_are_cut(origin):
     whole, counters = read(languages="de", base_url=origin.base)
     assert [row["page_id"] for row in whole] == [page.number for page in PAGES]
