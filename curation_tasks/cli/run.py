@@ -9,6 +9,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, funnel_tables, print_json, unit_progress
+from curation_tasks.cli.warm import compile_for, modules_of
 from curation_tasks.yaml_files import read_overrides
 
 
@@ -82,6 +83,8 @@ def run_pipeline(
     planned = plan(override(load_pipeline(pipeline), overrides or {}))
     if until:
         planned.spec.stage(until)
+    # The first stage that has work to do compiles for all of them: several kernels at once.
+    modules = modules_of(planned, until)
     outcomes: dict[str, dict[str, Any]] = {}
     with shared_clusters() as client:
         for name in (RESOLVE, *(stage.id for stage in planned.stages)):
@@ -93,7 +96,10 @@ def run_pipeline(
                 settings=options.cluster_settings(workers, memory or asked, dashboard, processes), republish=republish,
             )  # fmt: skip
             with unit_progress(name) as progress:
-                outcomes[name] = run_stage(request, Surroundings(progress=progress, client=client))
+                surroundings = Surroundings(
+                    progress=progress.units, client=client, prepare=lambda _, progress=progress: compile_for(modules, progress)
+                )
+                outcomes[name] = run_stage(request, surroundings)
             if name == until:
                 break
     return list(outcomes.values())

@@ -11,6 +11,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, unit_progress
+from curation_tasks.cli.warm import compile_for
 from curation_tasks.errors import ConfigError
 from curation_tasks.spec import RESOLVE
 from curation_tasks.yaml_files import read_overrides
@@ -59,7 +60,7 @@ def stage(
             file = stack.enter_context(options.pipeline_file(pipeline, pipeline_text))
             request = replace(request, pipeline_file=str(file))
         progress = stack.enter_context(unit_progress(name))
-        outcome = run_stage(request, Surroundings(progress=progress))
+        outcome = run_stage(request, Surroundings(progress=progress.units, prepare=lambda modules: compile_for(modules, progress)))
     if result:
         options.write_result(result, outcome)
     if json_:

@@ -14,9 +14,11 @@ from curation_tasks.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from distributed import Client
 
+#: The kind that needs nothing but this machine.
+LOCAL = "local"
 #: Kind of cluster → function that opens it: a context manager from ``ClusterSettings`` to a Dask client.
 CLUSTERS = {
-    "local": "curation_tasks.clusters.local:open_local_cluster",
+    LOCAL: "curation_tasks.clusters.local:open_local_cluster",
     "kubernetes": "curation_tasks.clusters.kubernetes:open_kubernetes_cluster",
 }
 CLUSTER_VARIABLE = "CURATE_CLUSTER"
@@ -37,7 +39,7 @@ class ClusterSettings:
             only there are the same.
     """
 
-    kind: str = "local"
+    kind: str = LOCAL
     workers: int | None = None
     memory: int | None = None
     threads: bool = True
@@ -52,7 +54,7 @@ class ClusterSettings:
 
 def cluster_kind() -> str:
     """The kind that the deployment chose (``CURATE_CLUSTER``), ``local`` by default."""
-    return os.environ.get(CLUSTER_VARIABLE, "local")
+    return os.environ.get(CLUSTER_VARIABLE, LOCAL)
 
 
 @contextmanager
