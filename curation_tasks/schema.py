@@ -58,7 +58,7 @@ CUT_FIELDS: Mapping[str, str] = {
     "survivor_snapshot": "string",
 }
 
-#: The columns of the list of what was cut; the text follows.
+#: The columns of the list of what was cut, from rejected documents too; the text follows, null for those: the ledger has it whole.
 CUT_COLUMNS: Mapping[str, str] = {
     "doc_id": "string",
     "url": "string",

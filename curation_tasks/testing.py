@@ -48,6 +48,7 @@ TRAPS: tuple[str | None, ...] = (
     "e\u0301 n\u0303 \u0061\u0323\u0307 \u0e01\u0e33 \u1100\u1161\u11a8 \u0928\u093f",
     "\u0634\u0643\u0631\u0627 \u05e9\u05dc\u05d5\u05dd \u202etfel ot thgir\u202c",
     "\u4eca\u5929\u5929\u6c14\u5f88\u597d\u3002\u6211\u4eec\u53bb\u516c\u56ed\u5427\uff01",
+    "\u0ea1\u0eb0\u0e99\u0eb8\u0e94 \u1798\u1793\u17bb\u179f\u17d2\u179f12 \u101c\u1030\u1010\u102d\u102f\u1004\u103a\u1038\u104b",
     "caf\u00c3\u00a9 \u00e2\u20ac\u0153quoted\u00e2\u20ac\u009d &amp; &lt;b&gt; &#39;x&#39;",
     "nul \x00 bell \x07 escape \x1b[31mred\x1b[0m delete \x7f bom \ufeff next line \x85 \ufffd",
     "<p class='x'>Hello &amp; goodbye</p>\n<!-- c --> {{template|x=1}} [[Link|text]]",

@@ -1,6 +1,7 @@
 """Planning: parts found, parameters checked, columns followed, commands made; all without an engine."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def test_columns_are_followed_through_the_stages(pipeline_text):
         ("reduction: dedup.exact", "reduction: cleaning.quotes", "it is a operation"),
         ("{min_characters: 25}", "{min_character: 25}", "did you mean 'min_characters'?"),
         ("{min_characters: 25}", "{min_characters: many}", "valid integer"),
-        ("reduction: dedup.exact", "reduction: dedup.exact\n    parameters: {column: title}", "no stage before it makes"),
+        ("reduction: dedup.exact", "reduction: dedup.exact\n    parameters: {column: title}", "'title', which does not exist"),
         ("curation_test_parts:LINES", "curation_test_parts:LINE", "did you mean 'LINES'?"),
         ("curation_test_parts:LINES", "os:system", "may not be named"),
         ("curation_test_parts:LINES", "curation_test_parts:short", "is a operation, not a source"),
@@ -42,7 +43,8 @@ def test_an_error_names_the_line(pipeline_text, old, new, said):
     with pytest.raises(ConfigError) as caught:
         planned(text)
     assert said in str(caught.value)
-    number = next(number for number, line in enumerate(text.splitlines(), 1) if new.splitlines()[0].strip() in line)
+    wrong = new.splitlines()[-1].strip()
+    number = next(number for number, line in enumerate(text.splitlines(), 1) if wrong in line)
     assert f"p.yaml:{number}" in str(caught.value)
 
 
@@ -99,3 +101,36 @@ def test_the_committed_json_schema_is_current_and_accepts_the_pipelines(request)
     for against, keep in (("earlier", "longest"), (["earlier", "books"], {"policy": "score", "column": "quality"})):
         stage = {"id": "x", "reduction": "dedup.exact", "against": against, "parameters": {"keep": keep}}
         assert not list(validator.iter_errors(document | {"stages": [stage]}))
+
+
+REDUCTION = """name: typed
+stages:
+  - id: read
+    source: parquet
+    parameters: {files: a.parquet, columns: {id: id, keep: {quality: double, words: int32, title: string, marks: "list<string>"}}}
+  - id: dedup
+    reduction: USE
+    parameters:
+      PARAMETER
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "parameter", "message"),
+    [
+        ("exact", "column: quality", "`column` names column 'quality', which holds double"),
+        ("exact", "column: [text, mark]", "`column` names column 'mark', which does not exist"),
+        ("exact", "keep: {policy: score, column: tittle}", "`keep` names column 'tittle', which does not exist"),
+        ("exact", "keep: {policy: score, column: title}", "`keep` names column 'title', which holds string; known: quality, words"),
+        ("exact", "keep: {policy: longest, column: words}", "`keep` names column 'words', which holds int32"),
+        ("fuzzy", "column: words", "`column` names column 'words', which holds int32"),
+        ("simhash", "keep: {policy: score, column: qualty}", "which does not exist; did you mean 'quality'"),
+        ("paragraphs", "keep: {policy: source, column: quality, priority: [a]}", "`keep` names column 'quality', which holds double"),
+    ],
+)
+def test_a_reduction_says_in_which_line_a_column_of_a_wrong_type_is_named(use, parameter, message):
+    with pytest.raises(ConfigError, match=re.escape(message)) as told:
+        planned(REDUCTION.replace("USE", f"dedup.{use}").replace("PARAMETER", parameter))
+    assert told.value.where == "p.yaml:9"
+    assert told.value.expected.startswith("a column of type ")
+    assert told.value.remedy

@@ -40,19 +40,28 @@ def _detail(step: Mapping[str, Any]) -> str:
         lines = [step["reason"] + (f": {step['value']:g}" if step.get("value") is not None else "")]
         lines += [f"threshold {step['threshold']:g}"] if step.get("threshold") is not None else []
         lines += [f"{name} {value}" for name, value in (step.get("evidence") or {}).items() if value is not None]
+        lines += _cut_lines(step)
     else:
         row = f" row {step['row']:,}" if step.get("row") is not None else ""
         lines = [step["file"].rsplit("/", 1)[-1] + row] if step.get("file") else []
         lines += ["text changed"] if step.get("text_changed") else []
-        cuts = step.get("cuts", ())
-        lines += [f"{cut['characters']:,} characters cut: {cut['reason']} of {_survivor(cut)}" for cut in cuts[:_SHOWN_CUTS]]
-        more = len(cuts) - _SHOWN_CUTS
-        lines += [f"and {more:,} more cuts"] if more > 0 else []
+        lines += _cut_lines(step)
     return "\n".join(lines + [f"{name} = {value:g}" for name, value in (step.get("signals") or {}).items() if value is not None])
 
 
-def _survivor(cut: Mapping[str, Any]) -> str:
-    return cut["survivor"] + (f" in {cut['survivor_snapshot']}" if cut.get("survivor_snapshot") else "")
+def _cut_lines(step: Mapping[str, Any]) -> list[str]:
+    """What was cut and in which document it stays, the first ones of it."""
+    cuts = step.get("cuts", ())
+    lines = [f"{cut['characters']:,} characters cut: {cut['reason']} of {_survivor(cut, step)}" for cut in cuts[:_SHOWN_CUTS]]
+    more = len(cuts) - _SHOWN_CUTS
+    return lines + ([f"and {more:,} more cuts"] if more > 0 else [])
+
+
+def _survivor(cut: Mapping[str, Any], step: Mapping[str, Any]) -> str:
+    snapshot = cut.get("survivor_snapshot")
+    if cut["survivor"] == step["doc_id"] and not snapshot:
+        return "this document, where it stands before"
+    return cut["survivor"] + (f" in {snapshot}" if snapshot else "")
 
 
 def register(application: typer.Typer) -> None:

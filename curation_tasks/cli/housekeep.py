@@ -40,7 +40,7 @@ def housekeep(
     from curation_tasks.runner.housekeeping import keep_house
 
     with unit_progress("housekeeping") as progress:
-        rows = keep_house(root, days, pipeline=pipeline, delete=delete, progress=progress)
+        rows = keep_house(root, days, pipeline=pipeline, delete=delete, progress=progress.units)
     total = sum(row["bytes"] for row in rows)
     if result:
         options.write_result(result, {"v": 1, "folders": len(rows), "bytes": total, "deleted": delete})

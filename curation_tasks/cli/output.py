@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,6 +16,7 @@ from rich.table import Table
 from curation_tasks.logs import logger
 
 console = Console()
+COMPILING = "compiling text kernels, once per machine"
 _LOG_INTERVAL_SECONDS = 10.0
 
 
@@ -93,29 +94,64 @@ def funnel_tables(rows: Sequence[Mapping[str, Any]]) -> None:
         print_table("Reasons of rejection", ["stage", "reason", "documents"], reasons, right=["documents"])
 
 
+class UnitProgress(Protocol):
+    """Shows how far a stage is."""
+
+    def units(self, done: int, total: int, result: Any) -> None: ...
+
+    def kernels(self, ready: int, total: int) -> None: ...
+
+
 @contextmanager
-def unit_progress(label: str) -> Iterator[Any]:
-    """A function to be told about units: a bar on a terminal, elsewhere a log line every ten seconds."""
-    if sys.stderr.isatty():
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, total, result: bar.update(task, completed=done, total=total)
+def unit_progress(label: str) -> Iterator[UnitProgress]:
+    """Something to be told about units and kernels: bars on a terminal, elsewhere a log line every ten seconds.
+
+    Args:
+        label: The stage; empty where there are only kernels.
+    """
+    if not sys.stderr.isatty():
+        yield _Lines(label)
         return
-    log = logger()
-    last = time.monotonic()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bars(bars, label)
 
-    def tell(done: int, total: int, result: Any) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LOG_INTERVAL_SECONDS:
-            last = time.monotonic()
-            log.info("progress", stage=label, units=done, of=total)
 
-    yield tell
+class _Bars:
+    def __init__(self, bars: Progress, label: str):
+        self._bars, self._units = bars, bars.add_task(label, total=None, visible=bool(label))
+        self._kernels = bars.add_task(COMPILING, visible=False)
+
+    def units(self, done: int, total: int, result: Any) -> None:
+        self._bars.update(self._units, completed=done, total=total)
+
+    def kernels(self, ready: int, total: int) -> None:
+        self._bars.update(self._kernels, completed=ready, total=total, visible=ready < total)
+
+
+class _Lines:
+    def __init__(self, label: str):
+        self._label, self._last, self._ready = label, time.monotonic(), -1
+
+    def units(self, done: int, total: int, result: Any) -> None:
+        if self._is_time():
+            logger().info("progress", stage=self._label, units=done, of=total)
+
+    def kernels(self, ready: int, total: int) -> None:
+        # The first line at once: nothing else shows that something happens.
+        if self._ready < 0 or ready == total > self._ready or self._is_time():
+            logger().info(COMPILING, ready=ready, of=total)
+        self._ready = ready
+
+    def _is_time(self) -> bool:
+        now = time.monotonic()
+        if due := now - self._last >= _LOG_INTERVAL_SECONDS:
+            self._last = now
+        return due

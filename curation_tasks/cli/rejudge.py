@@ -52,7 +52,7 @@ def rejudge(
     outcome = None
     if commit:
         with unit_progress(verdicts.stage) as progress:
-            outcome = judgement.commit(Surroundings(progress=progress), settings=options.cluster_settings(workers, None, False))
+            outcome = judgement.commit(Surroundings(progress=progress.units), settings=options.cluster_settings(workers, None, False))
     if json_:
         print_json(verdicts.told() | ({"committed": outcome} if outcome else {}))
         return

@@ -9,6 +9,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, funnel_tables, print_json, unit_progress
+from curation_tasks.cli.warm import compile_for, modules_of
 from curation_tasks.yaml_files import read_overrides
 
 
@@ -20,6 +21,7 @@ def run(
     set_: options.Set = None,
     until: Annotated[str | None, typer.Option("--until", help="Last stage to run.")] = None,
     workers: options.Workers = None,
+    processes: options.Processes = False,
     memory: options.Memory = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
@@ -42,7 +44,7 @@ def run(
     load_pipeline(pipeline)
     outcomes = run_pipeline(
         pipeline, snapshot, root, limit=limit, overrides=read_overrides(set_ or []), until=until, workers=workers,
-        memory=memory, dashboard=dashboard, republish=republish,
+        processes=processes, memory=memory, dashboard=dashboard, republish=republish,
     )  # fmt: skip
     last = read_manifest(outcomes[-1]["manifest"])
     report_uri = None
@@ -71,7 +73,7 @@ def run(
 def run_pipeline(
     pipeline: Path, snapshot: str, root: str, *,
     limit: int | None = None, overrides: dict[str, Any] | None = None, until: str | None = None,
-    workers: int | None = None, memory: str | None = None, dashboard: bool = False, republish: bool = False,
+    workers: int | None = None, processes: bool = False, memory: str | None = None, dashboard: bool = False, republish: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Runs the stages of a pipeline in one process, with one cluster for all that ask for the same; the results in order."""
     from curation_tasks.plan import override, plan
@@ -81,6 +83,8 @@ def run_pipeline(
     planned = plan(override(load_pipeline(pipeline), overrides or {}))
     if until:
         planned.spec.stage(until)
+    # The first stage that has work to do compiles for all of them: several kernels at once.
+    modules = modules_of(planned, until)
     outcomes: dict[str, dict[str, Any]] = {}
     with shared_clusters() as client:
         for name in (RESOLVE, *(stage.id for stage in planned.stages)):
@@ -89,10 +93,13 @@ def run_pipeline(
                 stage=name, pipeline_file=str(pipeline), snapshot=snapshot, root=root, limit=limit, overrides=overrides or {},
                 resolved=outcomes[RESOLVE]["manifest"] if outcomes else None,
                 inputs={need: outcomes[need]["manifest"] for need in (planned.by_id[name].needs if name != RESOLVE else ())},
-                settings=options.cluster_settings(workers, memory or asked, dashboard), republish=republish,
+                settings=options.cluster_settings(workers, memory or asked, dashboard, processes), republish=republish,
             )  # fmt: skip
             with unit_progress(name) as progress:
-                outcomes[name] = run_stage(request, Surroundings(progress=progress, client=client))
+                surroundings = Surroundings(
+                    progress=progress.units, client=client, prepare=lambda _, progress=progress: compile_for(modules, progress)
+                )
+                outcomes[name] = run_stage(request, surroundings)
             if name == until:
                 break
     return list(outcomes.values())

@@ -11,6 +11,7 @@ import typer
 
 from curation_tasks.cli import options
 from curation_tasks.cli.output import console, print_json, unit_progress
+from curation_tasks.cli.warm import compile_for
 from curation_tasks.errors import ConfigError
 from curation_tasks.spec import RESOLVE
 from curation_tasks.yaml_files import read_overrides
@@ -27,6 +28,7 @@ def stage(
     resolved: Annotated[str | None, typer.Option("--resolved", help="Manifest of resolve (all other stages).")] = None,
     input_: Annotated[list[str] | None, typer.Option("--input", help="STAGE=MANIFEST, one for each stage that is read.")] = None,
     workers: options.Workers = None,
+    processes: options.Processes = False,
     memory: options.Memory = None,
     dashboard: options.Dashboard = False,
     republish: Annotated[bool, typer.Option("--republish", help="Publish a specification that was superseded.")] = False,
@@ -50,7 +52,7 @@ def stage(
         overrides=read_overrides(set_ or []),
         resolved=resolved,
         inputs=_inputs(input_),
-        settings=options.cluster_settings(workers, memory, dashboard),
+        settings=options.cluster_settings(workers, memory, dashboard, processes),
         republish=republish,
     )
     with ExitStack() as stack:
@@ -58,7 +60,7 @@ def stage(
             file = stack.enter_context(options.pipeline_file(pipeline, pipeline_text))
             request = replace(request, pipeline_file=str(file))
         progress = stack.enter_context(unit_progress(name))
-        outcome = run_stage(request, Surroundings(progress=progress))
+        outcome = run_stage(request, Surroundings(progress=progress.units, prepare=lambda modules: compile_for(modules, progress)))
     if result:
         options.write_result(result, outcome)
     if json_:

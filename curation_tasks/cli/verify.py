@@ -23,7 +23,7 @@ def verify(
     from curation_tasks.runner.publish import named_manifest
 
     with unit_progress("verify") as progress:
-        rows = [finding.to_dict() for finding in verify_manifest(named_manifest(manifest), progress=progress)]
+        rows = [finding.to_dict() for finding in verify_manifest(named_manifest(manifest), progress=progress.units)]
     if json_:
         print_json(rows)
     elif rows:

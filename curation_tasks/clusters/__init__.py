@@ -14,9 +14,11 @@ from curation_tasks.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from distributed import Client
 
+#: The kind that needs nothing but this machine.
+LOCAL = "local"
 #: Kind of cluster → function that opens it: a context manager from ``ClusterSettings`` to a Dask client.
 CLUSTERS = {
-    "local": "curation_tasks.clusters.local:open_local_cluster",
+    LOCAL: "curation_tasks.clusters.local:open_local_cluster",
     "kubernetes": "curation_tasks.clusters.kubernetes:open_kubernetes_cluster",
 }
 CLUSTER_VARIABLE = "CURATE_CLUSTER"
@@ -28,18 +30,20 @@ class ClusterSettings:
 
     Attributes:
         kind: A name in ``CLUSTERS``.
-        workers: Number of tasks that run at once, on this machine at most one a core; None: as many as cores and memory allow.
+        workers: Number of tasks that run at once, here too where it has fewer cores; None: as many as cores and memory allow.
         memory: Bytes per worker, on this machine at most what it has; None: an equal share.
         threads: True when the work releases the GIL, so that threads of one process serve; else processes.
+        processes: Wish for processes in any case, one a worker, even a single one.
         dashboard: Serve Dask's dashboard on a free port of the loopback interface.
         purpose: Pairs that tell people what the cluster is for (pipeline, stage, snapshot, key); two clusters that differ
             only there are the same.
     """
 
-    kind: str = "local"
+    kind: str = LOCAL
     workers: int | None = None
     memory: int | None = None
     threads: bool = True
+    processes: bool = False
     dashboard: bool = False
     purpose: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
@@ -50,7 +54,7 @@ class ClusterSettings:
 
 def cluster_kind() -> str:
     """The kind that the deployment chose (``CURATE_CLUSTER``), ``local`` by default."""
-    return os.environ.get(CLUSTER_VARIABLE, "local")
+    return os.environ.get(CLUSTER_VARIABLE, LOCAL)
 
 
 @contextmanager

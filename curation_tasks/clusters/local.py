@@ -12,6 +12,7 @@ from distributed import Client, LocalCluster
 from distributed.system import MEMORY_LIMIT
 
 from curation_tasks.clusters import ClusterSettings
+from curation_tasks.logs import logger
 
 #: Memory below which another worker does more harm than good: a row group, its copies and a loaded model.
 MEMORY_PER_WORKER = 1 * 2**30
@@ -37,9 +38,10 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
     Processes are held to their memory; threads are not, but what a task plans to hold follows from it all the same.
     """
     workers = default_workers(settings.memory, settings.workers)
+    _warn(settings, workers)
     memory = min(settings.memory or MEMORY_LIMIT, int(MEMORY_LIMIT // workers))
     shape = {"n_workers": 1, "threads_per_worker": workers, "processes": False, "memory_limit": 0}
-    if not settings.threads and workers > 1:
+    if settings.processes or (not settings.threads and workers > 1):
         shape = {
             "n_workers": workers,
             "threads_per_worker": 1,
@@ -63,11 +65,20 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
 
 
 def default_workers(memory: int | None = None, asked: int | None = None) -> int:
-    """Tasks at once: one a core or as many as are asked for, fewer where each would get less than ``memory`` bytes.
+    """Tasks at once: as many as are asked for, or one a core; fewer where each would get less than ``memory`` bytes.
 
     Args:
         memory: Bytes per task; None: 1 GiB, unless a number of tasks is asked for.
-        asked: At most so many.
+        asked: So many, also on fewer cores: who gives a number has a reason.
     """
     least = memory or (1 if asked else MEMORY_PER_WORKER)
-    return max(1, min(asked or CPU_COUNT, CPU_COUNT, int(MEMORY_LIMIT // least)))
+    return max(1, min(asked or CPU_COUNT, int(MEMORY_LIMIT // least)))
+
+
+def _warn(settings: ClusterSettings, workers: int) -> None:
+    """Says where a number that was asked for is not what the machine is made for."""
+    asked, told = settings.workers or 0, {"workers": workers, "cores": CPU_COUNT, "memory": MEMORY_LIMIT}
+    if workers < asked:
+        logger().warning("fewer workers than asked for: memory", asked=asked, memory_of_each=settings.memory, **told)
+    elif asked > CPU_COUNT:
+        logger().warning("more workers than cores", memory_of_each=int(MEMORY_LIMIT // workers), **told)

@@ -8,12 +8,18 @@ from pydantic import Field, field_validator, model_validator
 
 from curation_tasks.dedup import fuzzy_parts
 from curation_tasks.dedup.keep import Keep
-from curation_tasks.parts import FunctionPath, Parameters, ReductionPart
+from curation_tasks.parts import ColumnUse, FunctionPath, Parameters, ReductionPart
+from curation_tasks.schema import COLUMN_TYPES
 
 #: Query parameters by which sites and advertisers follow a visitor; they do not change what is shown.
 TRACKING_PARAMETERS = (
     "utm_*", "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "twclid", "ttclid", "igshid", "mc_cid",
     "mc_eid", "_ga", "_gl", "_hsenc", "_hsmi", "mkt_tok", "oly_anon_id", "oly_enc_id", "vero_id", "s_cid", "ref_src",
+)  # fmt: skip
+
+#: Types whose equality needs no explanation; floats are left out, since a rounding difference is rarely meant to count.
+COMPARABLE = (
+    "string", "binary", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "date32", "timestamp[us]",
 )  # fmt: skip
 
 
@@ -57,6 +63,15 @@ class ExactParameters(Parameters):
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,) if isinstance(self.column, str) else self.column
+
+    def uses(self) -> list[ColumnUse]:
+        """What the columns must hold; a function of the user's own may read any."""
+        types, remedy = COMPARABLE, "name another column, or give a function as `key`"
+        if self.key:
+            types = tuple(COLUMN_TYPES)
+        elif self.normalization:
+            types, remedy = ("string",), "name another column, leave `normalization` out, or give a function as `key`"
+        return [*(ColumnUse("column", name, types, remedy) for name in self.columns), *self.keep.uses()]
 
 
 class RepeatedUnits(Parameters):
@@ -115,6 +130,7 @@ PARTS = (
         implementation="curation_tasks.dedup.exact:exact",
         costs="curation_tasks.dedup.estimate:exact",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", *parameters.columns, *parameters.keep.reads))),
+        uses=ExactParameters.uses,
         rejects=("exact_duplicate",),
         indexes=True,
         # Lower-casing and white space follow the Unicode tables that Arrow was built with; XXH3 itself never changes.
@@ -124,11 +140,13 @@ PARTS = (
     *fuzzy_parts.PARTS,
     ReductionPart(
         name="dedup.sentences",
+        data_version=2,
         summary="Cuts runs of sentences that stand in another document too (C4)",
         parameters=SentencesParameters,
         implementation="curation_tasks.dedup.repeated:sentences",
         costs="curation_tasks.dedup.estimate:repeated",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
+        uses=lambda parameters: parameters.keep.uses(),
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
         indexes=True,
@@ -136,11 +154,13 @@ PARTS = (
     ),
     ReductionPart(
         name="dedup.paragraphs",
+        data_version=2,
         summary="Cuts paragraphs that stand in another document too (CCNet)",
         parameters=ParagraphsParameters,
         implementation="curation_tasks.dedup.repeated:paragraphs",
         costs="curation_tasks.dedup.estimate:repeated",
         reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
+        uses=lambda parameters: parameters.keep.uses(),
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
         indexes=True,

@@ -30,8 +30,9 @@ import pyarrow.parquet as pq
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ExactParameters
 from curation_tasks.dedup.grouping import grouped
+from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_kept, write_partition
-from curation_tasks.dedup.keys import check_key, hex_hashes, key_hashes
+from curation_tasks.dedup.keys import hex_hashes, key_hashes
 from curation_tasks.dedup.partitions import (
     PartitionFile,
     PartitionWriter,
@@ -42,9 +43,10 @@ from curation_tasks.dedup.partitions import (
     settled,
     split,
 )
-from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, check_keep, policy_keys, rank_order, ties
-from curation_tasks.functions import function_hash
+from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, policy_keys, rank_order, ties
+from curation_tasks.functions import function_hash, load_function
 from curation_tasks.manifest import Dataset, Decisions
+from curation_tasks.parts import check_uses
 from curation_tasks.schema import EVIDENCE_FIELDS, ORIGIN_COLUMNS, arrow_type
 from curation_tasks.storage.filesystem import open_output
 from curation_tasks.storage.shard import read_shard
@@ -90,8 +92,9 @@ def exact(dataset: Dataset, parameters: ExactParameters, context: ReductionConte
     Raises:
         ConfigError: A column is missing or holds what cannot be compared or ranked.
     """
-    check_key(parameters, dataset.schema, dataset.manifest.stage)
-    check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
+    check_uses(parameters.uses(), dataset.schema, place_of(context.stage))
+    if parameters.key:
+        load_function(parameters.key, context.stage)
     indexes = open_indexes(context.earlier, identity(parameters))
     mappers = mapper_items(dataset, _MAPPERS)
     row_bytes = _GROUPING_BYTES + (_RANKING_BYTES if _is_ranked(parameters) else 0) + (_INDEXING_BYTES if context.index else 0)

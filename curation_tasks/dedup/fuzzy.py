@@ -14,11 +14,13 @@ from __future__ import annotations
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.bands import verdicts
 from curation_tasks.dedup.fuzzy_parts import FuzzyParameters, Near
+from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.near_duplicates import near_duplicates
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.kernels.shingles import Shingling
 from curation_tasks.kernels.survivors import Measure
 from curation_tasks.manifest import Dataset, Decisions
+from curation_tasks.parts import check_uses
 
 REASON = "fuzzy_duplicate"
 
@@ -44,6 +46,7 @@ def fuzzy(dataset: Dataset, parameters: FuzzyParameters, context: ReductionConte
         ConfigError: The column does not hold text; a bucket costs too much; an earlier index is of other parameters.
         InputError: An earlier index is missing or not whole.
     """
+    check_uses(parameters.uses(), dataset.schema, place_of(context.stage))
     return near_duplicates(
         dataset, fuzzy_scheme(parameters), context, component_rows=parameters.component_rows, bucket_limit=parameters.bucket_limit
     )

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from curation_tasks.dedup.bands import MOST_ROWS, MOST_SKETCH, Bands, Verdicts, by_estimate, choose_bands, verdicts
 from curation_tasks.dedup.keep import Keep
-from curation_tasks.parts import Parameters, ReductionPart
+from curation_tasks.parts import ColumnUse, Parameters, ReductionPart
 
 #: Width of a shingle where the pipeline names none: of words as in the usual practice, of characters so that chance meetings are rare.
 _WIDTHS = {"words": 5, "characters": 24}
@@ -62,6 +62,9 @@ class Near(Parameters):
 
     def reads(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("doc_id", self.column, *self.keep.reads)))
+
+    def uses(self) -> list[ColumnUse]:
+        return [ColumnUse("column", self.column, ("string",), "name a text column in `column`"), *self.keep.uses()]
 
     def normal_form(self) -> str:
         words = f" ({self.words})" if self.shingles == "words" else ""
@@ -176,9 +179,10 @@ PARTS = (
         summary="Removes documents of which a similar one is kept (sketches, bands, verified)",
         parameters=FuzzyParameters,
         implementation="curation_tasks.dedup.fuzzy:fuzzy",
-        costs="curation_tasks.dedup.estimate:near",
+        costs="curation_tasks.dedup.estimate_near:near",
         data_version=2,
         reads=_reads,
+        uses=Near.uses,
         rejects=("fuzzy_duplicate",),
         notes=_notes,
         indexes=True,
@@ -189,9 +193,10 @@ PARTS = (
         summary="Removes documents of which one with nearly the same SimHash is kept",
         parameters=SimhashParameters,
         implementation="curation_tasks.dedup.simhash:simhash",
-        costs="curation_tasks.dedup.estimate:near",
+        costs="curation_tasks.dedup.estimate_near:near",
         data_version=2,
         reads=_reads,
+        uses=Near.uses,
         rejects=("simhash_duplicate",),
         notes=_notes,
         indexes=True,

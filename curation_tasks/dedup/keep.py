@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from curation_tasks.parts import Parameters
+from curation_tasks.parts import ColumnUse, Parameters
+
+
+def place_of(stage: str) -> Callable[[str], str]:
+    """Where a parameter of a stage stands, for errors of a run: the pipeline file is not at hand there."""
+    return lambda parameter: f"stage {stage!r}, parameters.{parameter}"
+
 
 Policy = Literal["first", "longest", "score", "source"]
 #: Column that a policy looks at when the pipeline names none.
 _DEFAULT_COLUMNS = {"longest": "text", "source": "source"}
+#: Types of a score: what has an order of its own.
+_NUMBERS = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "date32", "timestamp[us]", "float", "double",
+)  # fmt: skip
 
 
 class Keep(Parameters):
@@ -60,3 +71,8 @@ class Keep(Parameters):
         """The columns that the policy looks at."""
         column = self.column or _DEFAULT_COLUMNS.get(self.policy)
         return (column,) if column else ()
+
+    def uses(self) -> list[ColumnUse]:
+        """What these columns must hold."""
+        types = _NUMBERS if self.policy == "score" else ("string",)
+        return [ColumnUse("keep", name, types, "name another column in `keep`, or take another policy") for name in self.reads]

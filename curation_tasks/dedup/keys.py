@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
 
 import numpy as np
 import pyarrow as pa
 import xxhash
 
-from curation_tasks.dedup.catalog import ExactParameters
-from curation_tasks.errors import ConfigError, InputError, did_you_mean
+from curation_tasks.dedup.catalog import COMPARABLE, ExactParameters
+from curation_tasks.errors import ConfigError
 from curation_tasks.functions import load_function
 from curation_tasks.kernels.identity import text_hashes
 from curation_tasks.kernels.normalization import normalize
 from curation_tasks.schema import column_type
 from curation_tasks.storage.shard import is_stringlike
-
-#: Types whose equality needs no explanation; floats are left out, since a rounding difference is rarely meant to count.
-_COMPARABLE = (
-    "string", "binary", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "date32", "timestamp[us]",
-)  # fmt: skip
-
-
-def check_key(parameters: ExactParameters, schema: Mapping[str, str], where: str) -> None:
-    """Checks that the compared columns are there and of types that can be compared.
-
-    Raises:
-        ConfigError: One is missing or of another type; a function cannot be found.
-    """
-    allowed = ("string",) if parameters.normalization else _COMPARABLE
-    for column in parameters.columns:
-        kind = schema.get(column)
-        if kind is None:
-            raise ConfigError(
-                f"column {column!r} holds nothing: it does not exist; {did_you_mean(column, schema)}",
-                where=where,
-                remedy="name a column in the parameter `column`",
-            )
-        if kind not in allowed and parameters.key is None:
-            raise ConfigError(
-                f"column {column!r} holds {kind}", where=where, expected=f"a column of type {' or '.join(allowed)}",
-                remedy="name another column, leave `normalization` out, or give a function as `key`",
-            )  # fmt: skip
-    if parameters.key is not None:
-        load_function(parameters.key, where)
 
 
 def key_hashes(batch: pa.RecordBatch, parameters: ExactParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +29,7 @@ def key_hashes(batch: pa.RecordBatch, parameters: ExactParameters) -> tuple[np.n
         null, so that the document is nobody's duplicate. The hash of a single text is its XXH3-128.
 
     Raises:
-        InputError: A function of the user's own gave something else than one value a row.
+        ConfigError: A function of the user's own gave something else than one value a row.
     """
     columns = [_own_key(batch, parameters)] if parameters.key else [batch.column(name) for name in parameters.columns]
     valid = np.ones(len(batch), bool)
@@ -70,14 +41,19 @@ def key_hashes(batch: pa.RecordBatch, parameters: ExactParameters) -> tuple[np.n
 
 
 def _own_key(batch: pa.RecordBatch, parameters: ExactParameters) -> pa.Array:
-    values = load_function(parameters.key)(batch.select(list(parameters.columns)))
+    function = load_function(parameters.key)
+    values = function(batch.select(list(parameters.columns)))
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     found = column_type(values.type) if isinstance(values, pa.Array) else type(values).__name__
-    if found not in _COMPARABLE or len(values) != len(batch):
+    if found not in COMPARABLE or len(values) != len(batch):
         shape = f" of {len(values):,} values for {len(batch):,} rows" if isinstance(values, pa.Array) else ""
-        raise InputError(
-            f"the key {parameters.key} returned {found}{shape}", expected="a pyarrow.Array of strings, bytes or integers, one for each row"
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        raise ConfigError(
+            f"the function {parameters.key} (`key`) returned {found}{shape}",
+            where=f"{code.co_filename}:{code.co_firstlineno}" if code else parameters.key,
+            expected=f"a pyarrow.Array with one value for each row, of type {' or '.join(COMPARABLE)}",
+            remedy="return `pyarrow.array(values)`, null for a document that is nobody's duplicate; a float as text or whole number",
         )
     return values
 

@@ -8,7 +8,6 @@ their indexes and are always before those of the dataset: no number stands for i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +16,6 @@ import pyarrow.compute as pc
 import xxhash
 
 from curation_tasks.dedup.keep import Keep
-from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.schema import column_type
 from curation_tasks.storage.shard import string_buffers
 
@@ -29,37 +27,10 @@ _SIGN = np.uint64(2**63)
 ROW_BITS = np.uint64(32)
 ROW_MASK = np.uint64(2**32 - 1)
 
-_INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "date32", "timestamp[us]")
-_NUMBERS = (*_INTEGERS, "float", "double")
-
 
 def addresses(shard: int, first_row: int, rows: int) -> np.ndarray:
     """Addresses of neighbouring rows of a shard: uint64, shape (rows,)."""
     return np.arange(first_row, first_row + rows, dtype=np.uint64) | (np.uint64(shard) << ROW_BITS)
-
-
-def check_keep(keep: Keep, schema: Mapping[str, str], where: str) -> None:
-    """Checks that the policy's column is there and of a type that the policy can order.
-
-    Args:
-        keep: The policy.
-        schema: Columns of the dataset, name → type.
-        where: For the error.
-
-    Raises:
-        ConfigError: It is missing, or of another type.
-    """
-    allowed = _NUMBERS if keep.policy == "score" else ("string",)
-    for name in keep.reads:
-        if name not in schema:
-            raise ConfigError(
-                f"`keep: {keep.policy}` looks at column {name!r}, which does not exist; {did_you_mean(name, schema)}", where=where
-            )
-        if schema[name] not in allowed:
-            raise ConfigError(
-                f"`keep: {keep.policy}` looks at column {name!r}, which holds {schema[name]}", where=where,
-                expected=f"a column of type {' or '.join(allowed)}", remedy="name another column, or another policy",
-            )  # fmt: skip
 
 
 def policy_keys(batch: pa.RecordBatch | pa.Table, keep: Keep, first: np.ndarray) -> np.ndarray:

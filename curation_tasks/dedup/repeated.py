@@ -37,10 +37,11 @@ from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ParagraphsParameters, RepeatedUnits, SentencesParameters
 from curation_tasks.dedup.cuts import gather_indexed, items_uri, write_decisions, write_indexed
 from curation_tasks.dedup.grouping import grouped
+from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_partition
 from curation_tasks.dedup.partitions import PartitionWriter, mapper_items, open_partitions, partition_of, runs, settled, split
 from curation_tasks.dedup.places import UNITS, units_uri
-from curation_tasks.dedup.rank import addresses, check_keep, policy_keys, ties
+from curation_tasks.dedup.rank import addresses, policy_keys, ties
 from curation_tasks.dedup.rounds import (
     REPEATED,
     find_rejections,
@@ -54,6 +55,7 @@ from curation_tasks.dedup.rounds import (
 from curation_tasks.kernels import text_units
 from curation_tasks.kernels.characters import unicode_version
 from curation_tasks.manifest import Dataset, Decisions
+from curation_tasks.parts import check_uses
 from curation_tasks.storage.filesystem import open_output
 from curation_tasks.storage.shard import read_shard
 
@@ -97,7 +99,7 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
     Raises:
         ConfigError: The policy's column is missing or cannot be ranked.
     """
-    check_keep(parameters.keep, dataset.schema, dataset.manifest.stage)
+    check_uses(parameters.keep.uses(), dataset.schema, place_of(context.stage))
     indexes = open_indexes(context.earlier, identity(parameters, reason))
     mappers = mapper_items(dataset)
     expected = sum(shard.text_bytes for shard in dataset.shards) // _UNIT_TEXT_BYTES
@@ -124,7 +126,8 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
     decided = context.map("decisions", write_decisions, mappers, work, len(numbers), _limits(parameters), rounds, reason)
     index = None
     if context.index:
-        context.map("indexed", write_indexed, mappers, work, len(numbers), _limits(parameters), rounds)
+        run_bytes = context.memory_per_task // _RUN_SHARE
+        context.map("indexed", write_indexed, mappers, work, len(numbers), _limits(parameters), rounds, run_bytes)
         context.map("kept", gather_indexed, numbers, *of_partitions)
         step = (work, context.index, len(numbers) // indexed)
         index = commit_index(

@@ -212,25 +212,26 @@ def _flags(rows: np.ndarray, count: int) -> np.ndarray:
 # --- names of survivors -------------------------------------------------------------------------------------------------
 
 
-def _kept_elsewhere(partition: int, work: str, mappers: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, pa.Table]:
-    """What is cut from kept documents.
+def _cut_items(partition: int, work: str, mappers: int, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, pa.Table]:
+    """What is cut: from documents that stay, and what was taken off those that became too short by it.
 
     Returns:
-        ``(address, unit, survivor, earlier)``: where it is cut; the address of the document in which it stays; and as
-        ``earlier`` and ``earlier_snapshot`` identity and snapshot of that document where it is one of an earlier index, else null.
+        ``(address, unit, survivor, earlier)``: where it is cut; the address of the document in which it stays, or the same one
+        where it only repeats what stands before in a document that is rejected; and as ``earlier`` and ``earlier_snapshot``
+        identity and snapshot of that document where it is one of an earlier index, else null.
     """
     found = pq.read_table(open_input(repeated_uri(work, partition)))
     group, address = found["group"].to_numpy().astype(np.int64), found["address"].to_numpy()
     rejected = _rejected(partition, work, mappers, rounds - 1, len(group))
     cut, keeper = cut_by(group, address, rejected)
-    cut = (cut | _is_earlier(found)) & ~rejected
-    survivor = address[np.minimum(keeper[cut], len(group) - 1)]
+    cut |= _is_earlier(found)
+    survivor = address[np.minimum(keeper, np.arange(len(group)))][cut]
     return address[cut], found["unit"].to_numpy()[cut], survivor, found.select(["earlier", "earlier_snapshot"]).filter(pa.array(cut))
 
 
 def want_names(partition: int, work: str, mappers: int, rounds: int) -> dict[str, Any]:
     """Asks the shards for the identities of the documents in which cut pieces stay."""
-    _, _, survivor, earlier = _kept_elsewhere(partition, work, mappers, rounds)
+    _, _, survivor, earlier = _cut_items(partition, work, mappers, rounds)
     wanted = np.unique(survivor[earlier["earlier"].is_null().to_numpy()])
     with PartitionWriter(f"{work}/wanted/{partition:05}.parquet", _WANTED) as writer:
         for shard, chosen in split((wanted >> ROW_BITS).astype(np.int64)):
@@ -258,7 +259,7 @@ def name_wanted(item: Mapping[str, Any], work: str, partitions: int) -> dict[str
 
 def name_survivors(partition: int, work: str, mappers: int, rounds: int) -> dict[str, Any]:
     """Tells the shards in which document each cut piece stays."""
-    address, unit, survivor, earlier = _kept_elsewhere(partition, work, mappers, rounds)
+    address, unit, survivor, earlier = _cut_items(partition, work, mappers, rounds)
     names = [_NAMES.empty_table()]
     for mapper in range(mappers):
         with open_partitions(f"{work}/names/{mapper:05}.parquet") as file:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.fuzzy import shingling_of
 from curation_tasks.dedup.fuzzy_parts import SimhashParameters
+from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.near_duplicates import near_duplicates
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.kernels.simhash import BITS
 from curation_tasks.kernels.survivors import Measure
 from curation_tasks.manifest import Dataset, Decisions
+from curation_tasks.parts import check_uses
 
 REASON = "simhash_duplicate"
 
@@ -33,6 +35,7 @@ def simhash(dataset: Dataset, parameters: SimhashParameters, context: ReductionC
     Raises:
         ConfigError, InputError: As ``dedup.fuzzy``.
     """
+    check_uses(parameters.uses(), dataset.schema, place_of(context.stage))
     scheme = simhash_scheme(parameters)
     return near_duplicates(dataset, scheme, context, component_rows=parameters.component_rows, bucket_limit=parameters.bucket_limit)
 

@@ -272,7 +272,7 @@ def _libraries(parameters: QualityParameters) -> list[str]:
     found = [library for count in reads for library in _LIBRARIES.get(count, ())]
     # Which documents a language means is CLDR's to say.
     found += ["babel"] if parameters.by_language else []
-    return found + (["budoux"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
+    return found + (["budoux", "icu4py"] if any(choice.words == "unicode" for choice in parameters.choices().values()) else [])
 
 
 def _with_rules(parameters: QualityParameters, rules: str) -> QualityParameters:

@@ -5,10 +5,7 @@ Every stage is a process of its own, so machine code is kept (``machine_code``) 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from curation_tasks.kernels.machine_code import MachineCode, machine_code_root
+from curation_tasks.kernels.machine_code import MachineCode, compiled_once
 
 _SETTING = threading.RLock()
 _OTHER_LOCATORS = numba.config.CACHE_LOCATOR_CLASSES
@@ -31,7 +28,7 @@ def kernel(signature: str) -> Callable[[Callable], Any]:
 
     def compiled(function: Callable) -> Any:
         # A setting of the whole process, and for these functions only; modules may be imported by several threads.
-        with _SETTING:
+        with _SETTING, compiled_once(Path(function.__code__.co_filename), function.__name__):
             numba.config.CACHE_LOCATOR_CLASSES = f"{MachineCode.__module__}.{MachineCode.__name__}"
             try:
                 return numba.njit(signature, nogil=True, cache=True)(function)
@@ -39,20 +36,6 @@ def kernel(signature: str) -> Callable[[Callable], Any]:
                 numba.config.CACHE_LOCATOR_CLASSES = _OTHER_LOCATORS
 
     return compiled
-
-
-def compile_all() -> tuple[tuple[str, ...], float, str]:
-    """Compiles every kernel of the package, or finds it compiled.
-
-    Returns:
-        ``(names of the modules, seconds that it took, folder of the machine code)``.
-    """
-    started = time.perf_counter()
-    package = __name__.rpartition(".")[0]
-    names = tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
-    for name in names:
-        importlib.import_module(f"{package}.{name}")
-    return names, time.perf_counter() - started, str(machine_code_root())
 
 
 #: For small functions that kernels are made of: compiled into each kernel that calls them.

@@ -9,12 +9,14 @@ recompiles what it changed; processors of two kinds can share a folder; and noth
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -23,10 +25,14 @@ import numba
 from llvmlite import binding
 from numba.core.caching import _CacheLocator
 
+from curation_tasks.logs import logger
 from curation_tasks.storage.cache import cache_folder
 
 _PACKAGE = Path(__file__).parents[1]
 _IMPORT = re.compile(rf"^\s*from +({_PACKAGE.name}[\w.]*) +import +(\([^)]*\)|[^\n]+)", re.MULTILINE)
+_KERNEL = re.compile(r"^@kernel\(.*?^def (\w+)\(", re.MULTILINE | re.DOTALL)
+#: Whether this process has said that it compiles; one that was started for nothing else need not.
+announced = False
 _DATA = re.compile(r'\.with_name\("([^"]+)"\)')
 
 
@@ -59,6 +65,17 @@ def sources_of(path: Path, package: Path = _PACKAGE) -> tuple[Path, ...]:
         found.update(named)
         waiting += [module for module in imported if any(module.is_relative_to(home) for home in homes)]
     return tuple(sorted(found))
+
+
+def imported_by(path: Path, package: Path = _PACKAGE) -> frozenset[Path]:
+    """The files of a module and of all modules of the package that it imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        if (source := waiting.pop()) not in found:
+            found.add(source)
+            waiting += _references(source, package)[0]
+    return frozenset(found)
 
 
 def _room(path: Path, package: Path) -> Path:
@@ -101,6 +118,41 @@ def _processor() -> tuple[str, str]:
     return name, binding.get_host_cpu_features().flatten() if features is None else features
 
 
+def kernel_names(path: Path) -> tuple[str, ...]:
+    """The functions of a module that are kernels."""
+    return tuple(_KERNEL.findall(path.read_text("utf-8")))
+
+
+def is_compiled(path: Path, name: str) -> bool:
+    """Whether this machine has the code of a kernel."""
+    folder = _folder_of(path, name)
+    return folder is not None and _holds(folder, name)
+
+
+@contextmanager
+def compiled_once(path: Path, name: str) -> Iterator[None]:
+    """Holds a kernel while it is compiled: other processes of this machine wait, and load what this one has made."""
+    folder = _folder_of(path, name)
+    if folder is None or _holds(folder, name):
+        yield
+        return
+    _announce(f"{path.stem}.{name}")
+    with (folder / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            pass  # some network file systems have no locks: then each process compiles its own
+        yield
+
+
+def _announce(name: str) -> None:
+    """Says once a process why nothing seems to happen."""
+    global announced
+    if not announced:
+        announced = True
+        logger().info("compiling text kernels, once per machine", first=name)
+
+
 class MachineCode(_CacheLocator):
     """Tells Numba where the code of one function is kept (``numba.config.CACHE_LOCATOR_CLASSES`` names it)."""
 
@@ -111,14 +163,8 @@ class MachineCode(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func, py_file) -> MachineCode | None:
-        path = Path(py_file)
-        name = f"{path.stem}-{machine_code_key(path)}"
-        # A cache that comes with an image may be read-only: it serves as long as it has the code, else the user's own does.
-        for root in (machine_code_root(), Path(tempfile.gettempdir()) / f"curate-{os.getuid()}" / "numba"):
-            folder = root / name
-            if any(folder.glob(f"*.{py_func.__name__}-*.nbi")) or _is_writable(folder):
-                return cls(py_func, py_file, folder)
-        return None
+        folder = _folder_of(Path(py_file), py_func.__name__)
+        return cls(py_func, py_file, folder) if folder else None
 
     def get_cache_path(self) -> str:
         return str(self._folder)
@@ -128,6 +174,24 @@ class MachineCode(_CacheLocator):
 
     def get_disambiguator(self) -> str:
         return str(self._line)
+
+
+def _folder_of(path: Path, name: str) -> Path | None:
+    """Where the code of a kernel lies, or will lie.
+
+    A cache that comes with an image may be read-only: it serves as long as it has the code, else the node's or the user's own does.
+    """
+    own = Path(tempfile.gettempdir()) / f"curate-{os.getuid()}"
+    for root in (machine_code_root(), cache_folder() / "numba", own / "numba"):
+        folder = root / f"{path.stem}-{machine_code_key(path)}"
+        if _holds(folder, name) or _is_writable(folder):
+            return folder
+    return None
+
+
+def _holds(folder: Path, name: str) -> bool:
+    # Numba writes the index before the code; a process may have died between the two.
+    return all(any(folder.glob(f"*.{name}-*.{kind}")) for kind in ("nbi", "nbc"))
 
 
 def _is_writable(folder: Path) -> bool:

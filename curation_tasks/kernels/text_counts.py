@@ -32,15 +32,22 @@ from curation_tasks.kernels.bitmaps import (
     ones,
 )
 from curation_tasks.kernels.characters import character_classes
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
 from curation_tasks.kernels.counts import COUNTS, GROUP_OF, GROUPS, column
+from curation_tasks.kernels.dictionary_words import dictionary_ends
 from curation_tasks.kernels.ending import ends_complete
 from curation_tasks.kernels.grams import count_grams
 from curation_tasks.kernels.known_phrases import count_phrases, count_urls
 from curation_tasks.kernels.lines import count_lines, count_paragraphs, find_pieces
 from curation_tasks.kernels.sentence_breaks import count_sentences, sentence_break_table
 from curation_tasks.kernels.utf8 import text_buffers
-from curation_tasks.kernels.word_breaks import find_unicode_words, no_unicode_tables, unicode_tables
+from curation_tasks.kernels.word_breaks import (
+    find_unicode_words,
+    find_words_by_dictionary,
+    no_unicode_tables,
+    unicode_tables,
+    word_break_table,
+)
 from curation_tasks.kernels.words import (
     UNICODE,
     WORD_MODES,
@@ -76,6 +83,7 @@ _ONE = np.uint64(1)
         *("words", "word_lengths", "word_scores", "vocabulary", "lines", "paragraphs", "grams", "phrases", "urls", "ending", "sentences"),
     )
 )
+_OF_WORDS = _WORDS_GROUP | _LENGTHS_GROUP | _SCORES_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP
 _CHARACTERS, _LETTERS, _UPPER_LETTERS, _DIGITS = column("characters"), column("letters"), column("upper_letters"), column("digits")
 _BASIC_CHARACTERS, _BLANKS, _BRACKETS = column("basic_characters"), column("blanks"), column("brackets")
 _CURLY_BRACKETS, _HASHES, _ELLIPSES, _NEWLINES = column("curly_brackets"), column("hashes"), column("ellipses"), column("newlines")
@@ -147,7 +155,9 @@ def text_counts(
     mode = WORD_MODES[words]
     scores = word_scores or WordScores.none(stop_words)
     tables = (*scores, *(unicode_tables() if mode == UNICODE else no_unicode_tables()))
-    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, matrix)
+    by_dictionary = mode == UNICODE and groups & _OF_WORDS
+    cuts = dictionary_ends(data, offsets, word_break_table()) if by_dictionary else positions(np.zeros(0, np.int64))
+    _count(data, offsets, groups, _longest_gram(names), mode, character_classes(), sentence_break_table(), *tables, cuts, matrix)
     return {name: matrix[:, column(name)] for name in names}
 
 
@@ -224,11 +234,11 @@ def _count_wide_marks(text, size, counts):
 
 @kernel(
     f"void({BYTES}, {OFFSETS}, int64, int64, int64, {BYTES}, {BYTES}, uint64[::1], uint64[::1], "
-    f"int64[::1], {BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], int64[:, ::1])"
+    f"int64[::1], {BYTES}, uint8[::1], uint64[::1], int64[::1], int64[::1], {OFFSETS}, int64[:, ::1])"
 )
 def _count(
     data, offsets, groups, longest_gram, word_mode, classes, sentence_breaks, keys, numbers, scores,
-    breaks, scripts, feature_keys, weights, totals, matrix,
+    breaks, scripts, feature_keys, weights, totals, cuts, matrix,
 ):  # fmt: skip
     longest = 0
     for row in range(offsets.shape[0] - 1):
@@ -252,6 +262,7 @@ def _count(
     letters_before, frequencies = np.empty(most_words + 1, np.int32), np.empty(most_words, np.int32)
     table = np.empty(places, np.uint32)
     seen = np.full(numbers.max() + np.uint64(1), -1, np.int64)
+    cut = 0
 
     for row in range(offsets.shape[0] - 1):
         begin, size = offsets[row], offsets[row + 1] - offsets[row]
@@ -276,10 +287,16 @@ def _count(
                 count_lines(text, size, classes, bitmaps, has_breaks, pieces, piece_ends, piece_hashes, table, counts)
             if groups & (_PARAGRAPHS_GROUP | _PHRASES_GROUP):
                 count_paragraphs(text, size, bitmaps, pieces, piece_ends, piece_hashes, hashes, table, counts)
-        if groups & (_WORDS_GROUP | _LENGTHS_GROUP | _SCORES_GROUP | _VOCABULARY_GROUP | _GRAMS_GROUP):
+        if groups & _OF_WORDS:
             found = 0
             if word_mode == UNICODE:
-                found = find_unicode_words(text, size, classes, breaks, scripts, feature_keys, weights, totals, starts, ends)
+                while cut < cuts.shape[0] and cuts[cut] <= begin:
+                    cut += 1
+                tables = (classes, breaks, scripts, feature_keys, weights, totals)
+                if cut < cuts.shape[0] and cuts[cut] <= begin + size:
+                    found = find_words_by_dictionary(text, size, *tables, begin, cuts[cut:], starts, ends)
+                else:
+                    found = find_unicode_words(text, size, *tables, begin, cuts, starts, ends)
             words = count_words(text, size, word_mode, found, classes, bitmaps, starts, ends, letters_before, hashes, counts)
             count_listed(hashes, words, keys, numbers, seen, row, counts)
             if groups & _SCORES_GROUP:

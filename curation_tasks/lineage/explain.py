@@ -53,7 +53,7 @@ def explain(manifest: Manifest, document: str, *, show_text: bool = False) -> li
         before), ``characters``, ``survivor`` (the document in which the same text stays) and its ``survivor_snapshot`` where that
         is an earlier one;
         ``rejected``: ``operation, reason, value, threshold, failed_rules, evidence`` (``survivor`` names the document kept
-        instead), ``signals``;
+        instead), ``signals``, and ``cuts`` where so much was cut that too little was left;
         ``exported``: the document is row ``row`` (from 0) of ``file``;
         ``published``: ``file`` is the entry;
         ``missing``: it came in and no file of the stage knows it, which `curate verify` explains.
@@ -251,7 +251,7 @@ def _kept(manifest: Manifest, parents: Sequence[Manifest], place: _Place) -> dic
 
 def _cuts(manifest: Manifest, place: _Place) -> list[dict[str, Any]]:
     """What a reduction cut from a document's text, and where the same text stays."""
-    unit = re.sub(r"part-(\d+)-.*", r"cuts-\1.parquet", place.file)
+    unit = re.sub(r"(?:part|ledger)-(\d+)[-.].*", r"cuts-\1.parquet", place.file)
     if unit not in {row["path"] for row in read_list(manifest, "cuts")}:
         return []
     uri = f"{manifest.folder}/{unit}"
@@ -265,7 +265,8 @@ def _rejected(manifest: Manifest, place: _Place) -> dict[str, Any]:
     told = {name: row.pop(name, None) for name in fixed}
     if origin := {name: value for name in ORIGIN_COLUMNS if (value := told.pop(name))}:
         told["evidence"] = told["evidence"] | origin
-    return told | {"signals": {name: value for name, value in row.items() if value is not None}}
+    told |= {"signals": {name: value for name, value in row.items() if value is not None}}
+    return told | ({"cuts": cuts} if (cuts := _cuts(manifest, place)) else {})
 
 
 def _published(manifest: Manifest, places: Sequence[_Place]) -> list[dict[str, Any]]:

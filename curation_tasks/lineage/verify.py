@@ -229,13 +229,14 @@ def _counts(manifest: Manifest, lists: Mapping[str, list[dict[str, Any]]]) -> It
         listed_rows = {"documents": lists["shards"], "rejected": lists["ledger"], "cut_spans": lists.get("cuts", ())}
         for name, rows in listed_rows.items():
             recorded, listed = counts.get(name, 0), sum(row["rows"] for row in rows)
+            recorded += counts.get("cut_spans_of_rejected", 0) if name == "cut_spans" else 0
             if listed != recorded:
                 yield Finding(
                     ERROR,
                     manifest.stage,
                     manifest.uri,
                     f"the count {name!r} is not that of the files",
-                    f"{counts.get(name, 0):,}",
+                    f"{recorded:,}",
                     f"{listed:,}",
                 )
     rejected, reasons = counts.get("rejected", 0), sum(manifest.content["reasons"].values())

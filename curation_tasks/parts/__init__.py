@@ -6,13 +6,14 @@ Each room lists its parts in ``catalog.py``; a user's package does the same thro
 ``curation_tasks.catalog``.
 """
 
-from curation_tasks.parts.datasets import ExportPart, ReductionPart
+from curation_tasks.parts.datasets import ColumnUse, ExportPart, ReductionPart, check_uses
 from curation_tasks.parts.declaration import Columns, Names, Part, PartKind, load_attribute
 from curation_tasks.parts.operations import Judge, OperationPart, operation
 from curation_tasks.parts.parameters import FilePath, FunctionPath, Parameters, file_parameters, function_parameters
 from curation_tasks.parts.sources import Snapshot, SourcePart, SourceUnit
 
 __all__ = [
+    "ColumnUse",
     "Columns",
     "ExportPart",
     "FilePath",
@@ -27,6 +28,7 @@ __all__ = [
     "Snapshot",
     "SourcePart",
     "SourceUnit",
+    "check_uses",
     "file_parameters",
     "function_parameters",
     "load_attribute",

@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.parts.declaration import Names, Part, given, load_attribute
 from curation_tasks.parts.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """A column that a parameter names, and what it must hold.
+
+    Attributes:
+        parameter: Its name.
+        column: The column.
+        types: Of which it must be one.
+        remedy: What to do where it is of another.
+    """
+
+    parameter: str
+    column: str
+    types: tuple[str, ...]
+    remedy: str
+
+
+def check_uses(uses: Sequence[ColumnUse], columns: Mapping[str, str], where: Callable[[str], str]) -> None:
+    """Checks that columns are there and of the right types.
+
+    Args:
+        uses: What is wanted.
+        columns: Column → type.
+        where: Parameter → its place, for the error.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    for use in uses:
+        found = columns.get(use.column)
+        if found in use.types:
+            continue
+        fitting = [name for name, kind in columns.items() if kind in use.types]
+        what = f"holds {found}" if found else "does not exist"
+        raise ConfigError(
+            f"`{use.parameter}` names column {use.column!r}, which {what}; {did_you_mean(use.column, fitting)}",
+            where=where(use.parameter), expected=f"a column of type {' or '.join(use.types)}", remedy=use.remedy,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +60,7 @@ class ReductionPart(Part):
 
     Attributes:
         reads: Columns that must be there.
+        uses: Parameters → what the columns that they name must hold.
         rejects: Reasons that its decisions may give.
         rewrites: ``("text",)`` when it cuts spans out of texts.
         costs: ``module:function`` or the function itself, ``(parameters, size, *, index) -> [Step]`` of ``curation_tasks.dedup.estimate``:
@@ -29,6 +71,7 @@ class ReductionPart(Part):
     kind: ClassVar[str] = "reduction"
 
     reads: Names = ("text",)
+    uses: Callable[[Any], Sequence[ColumnUse]] = lambda parameters: ()
     rejects: Names = ()
     rewrites: Names = ()
     costs: str | Callable | None = None

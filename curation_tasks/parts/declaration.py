@@ -58,6 +58,11 @@ class Part:
             return self.implementation
         return load_attribute(self.implementation, self.name)
 
+    @property
+    def module(self) -> str:
+        """Name of the module in which it is implemented."""
+        return self.implementation.__module__ if callable(self.implementation) else self.implementation.partition(":")[0]
+
     def library_names(self, parameters: Parameters) -> tuple[str, ...]:
         return tuple(sorted(given(self.libraries, parameters)))
 

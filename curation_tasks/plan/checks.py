@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from curation_tasks.catalog import Catalog, load_catalog
 from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.functions import check_function
-from curation_tasks.parts import ExportPart, OperationPart, Part, ReductionPart, SourcePart, function_parameters
+from curation_tasks.parts import ExportPart, OperationPart, Part, ReductionPart, SourcePart, check_uses, function_parameters
 from curation_tasks.plan.planned import PART_KIND, Plan, PlannedCall, PlannedStage
 from curation_tasks.plan.run_parameters import run_parameters
 from curation_tasks.schema import COLUMN_TYPES, DOCUMENT_COLUMNS
@@ -127,6 +127,9 @@ def _columns_out(
             columns = dict(DOCUMENT_COLUMNS) | {name: kind for name, kind in provided.items() if name not in DOCUMENT_COLUMNS}
             _check_types(columns, part, where)
         elif isinstance(part, (OperationPart, ReductionPart, ExportPart)):
+            if isinstance(part, ReductionPart):
+                parameters = (*location, "parameters")
+                check_uses(part.uses(call.parameters), columns, lambda name, at=parameters: origin.where((*at, name)))
             _check_reads(part.reads_of(call.parameters), columns, stage, call, where)
             if isinstance(part, OperationPart):
                 added = part.adds_of(call.parameters)

@@ -91,7 +91,7 @@ def apply_decisions(item: Mapping[str, Any], work: Work) -> dict[str, Any]:
             keep[local] = False
             ledger.write(_removed(batch.take(pa.array(local)), decided, work.signals), operation)
             if cutter is not None:
-                batch = cutter.cut(batch, _of_rows(cuts, documents_in, len(batch)), documents_in)
+                batch = cutter.cut(batch, _of_rows(cuts, documents_in, len(batch)), documents_in, keep)
             documents_in += len(keep)
             writer.write(batch.filter(pa.array(keep)))
     for decided, uri in ((decisions, item["decisions"]), (cuts, item.get("cuts"))):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from curation_tasks.catalog import load_catalog
-from curation_tasks.clusters import ClusterSettings, cluster_kind, open_cluster
+from curation_tasks.clusters import LOCAL, ClusterSettings, cluster_kind, open_cluster
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError, CurationError, did_you_mean
 from curation_tasks.lineage.openlineage import StageEvents
 from curation_tasks.logs import logger
 from curation_tasks.manifest import MANIFEST_NAME, Dataset, Manifest, key_of, read_manifest, values_hash, write_list
+from curation_tasks.parts import Part
 from curation_tasks.plan import PART_KIND
 from curation_tasks.runner import publish
 from curation_tasks.runner.commit import commit, execution_facts
@@ -71,11 +72,13 @@ class Surroundings:
         progress: Told about each unit.
         order: Order in which units are started.
         client: A client to use instead of opening a cluster.
+        prepare: Told before work on this machine begins which modules it needs.
     """
 
     progress: Progress = lambda done, total, result: None
     order: UnitOrder = list
     client: Callable[[ClusterSettings], Any] | None = None
+    prepare: Callable[[Iterable[str]], None] = lambda modules: None
 
 
 def described_stage(resolved: Manifest, name: str) -> dict[str, Any]:
@@ -140,7 +143,10 @@ class Stage(ABC):
     def made(self) -> Manifest:
         """The work itself, up to a manifest that is not yet committed."""
         purpose = {"pipeline": self.resolved.content["pipeline"], "stage": self.spec["id"], "snapshot": self.snapshot, "key": self.key}
-        settings = dataclasses.replace(self.request.settings, threads=self._threads(), purpose=tuple(purpose.items()))
+        asked = self.request.settings
+        settings = dataclasses.replace(asked, threads=not asked.processes and self._threads(), purpose=tuple(purpose.items()))
+        if settings.kind == LOCAL:
+            self.around.prepare([part.module for part in self._parts()])
         with self._client(settings) as client:
             if settings.dashboard:
                 logger().info("dashboard", stage=self.spec["id"], url=client.dashboard_link)
@@ -224,12 +230,11 @@ class Stage(ABC):
     def _client(self, settings: ClusterSettings) -> Any:
         return self.around.client(settings) if self.around.client else open_cluster(settings)
 
+    def _parts(self) -> list[Part]:
+        return [load_catalog().find(PART_KIND[self.kind], call["use"]) for call in self.spec["calls"]]
+
     def _threads(self) -> bool:
-        if not self.spec["calls"]:
-            return True
-        if all(load_catalog().find(PART_KIND[self.kind], call["use"]).releases_gil for call in self.spec["calls"]):
-            return True
-        return self.input_bytes() < PROCESSES_TEXT_BYTES
+        return all(part.releases_gil for part in self._parts()) or self.input_bytes() < PROCESSES_TEXT_BYTES
 
     def _work(self, columns: Mapping[str, str], signals: Mapping[str, str] | None = None) -> Work:
         return Work(

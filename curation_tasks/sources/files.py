@@ -57,7 +57,8 @@ def common_folder(patterns: Sequence[str]) -> str:
 
 def _fixed_parts(pattern: str) -> list[str]:
     parts = absolute(pattern).split("/")[:-1]
-    varying = [position for position, part in enumerate(parts) if glob.has_magic(part) or "{snapshot}" in part]
+    host = 2 if scheme_of(pattern) in ("http", "https") else -1  # an IPv6 address has brackets, and is no pattern
+    varying = [n for n, part in enumerate(parts) if n != host and (glob.has_magic(part) or "{snapshot}" in part)]
     return parts[: varying[0]] if varying else parts
 
 

@@ -122,7 +122,7 @@ class Macros:
         self._characters_left -= len(macro.body) + sum(len(arguments[place - 1]) for place in places if place <= len(arguments))
         if self._characters_left < 0:
             return "", at
-        if not arguments:
+        if not places:
             return macro.body, at
         return _PLACE.sub(lambda place: arguments[int(place[1]) - 1] if int(place[1]) <= len(arguments) else "", macro.body), at
 

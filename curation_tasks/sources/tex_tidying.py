@@ -6,6 +6,7 @@ import re
 
 #: Marks in what the scanner writes; sources lose these characters beforehand.
 PARAGRAPH, TITLE, TITLE_END, HOLE, LINE, BLANK = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06"
+MARKS = PARAGRAPH + TITLE + TITLE_END + HOLE + LINE + BLANK
 
 _EMPTY_BRACKETS = re.compile(rf" ?[(\[](?:see|cf\.|e\.g\.,?)?[ ,;{HOLE}]*[)\]]")
 _HOLES = re.compile(rf"(?:[ {HOLE}]{{2,}}|{HOLE})(\.?)")
@@ -35,3 +36,9 @@ def _edge(match: re.Match[str]) -> str:
     if (end < len(text) and text[end] in ",;:)]") or before in ("(", "["):
         return ""
     return " " if " " in match[0] else ""
+
+
+def as_it_is(code: str) -> str:
+    """Source code whose blanks and line ends survive the tidying."""
+    code = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
+    return code.replace(" ", BLANK).replace("\t", 4 * BLANK).replace("\n", LINE)

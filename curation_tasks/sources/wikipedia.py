@@ -72,6 +72,8 @@ def _batches(unit: SourceUnit, reader: _Reader, account: UnitAccount) -> Iterato
     pages = 0
     for item in read_pages(unit):
         if isinstance(item, Site):
+            if reader.rows:  # a dump that tells of its wiki behind its first pages
+                yield from account.batches(reader.take())
             reader.begin(item)
             continue
         pages += isinstance(item, Page)

@@ -92,14 +92,16 @@ def filesystem(uri: str, *, requester_pays: bool = False) -> tuple[fsspec.Abstra
     Raises:
         ConfigError: Unknown scheme, or its package is not installed.
     """
-    object_store = scheme_of(uri) in ("s3", "s3a")
+    scheme = scheme_of(uri)
+    object_store = scheme in ("s3", "s3a")
+    if scheme in ("http", "https"):
+        # Behind the colons of an IPv6 address ``url_to_fs`` takes the rest for another address.
+        return fsspec.filesystem(scheme), absolute(uri)
     try:
         options = _object_store_options() | ({"requester_pays": True} if requester_pays else {}) if object_store else {}
         opened, path = url_to_fs(absolute(uri), **options)
     except (ImportError, ValueError) as error:
-        raise ConfigError(
-            f"no file system for {scheme_of(uri)}://", where=uri, expected="file, s3, http or https", remedy=str(error)
-        ) from error
+        raise ConfigError(f"no file system for {scheme}://", where=uri, expected="file, s3, http or https", remedy=str(error)) from error
     if object_store:
         opened.retries = _REPEATS
     return opened, path
@@ -153,7 +155,8 @@ def _translated(error: Exception, uri: str) -> CurationError:
             expected="a user who may read and write here" if scheme_of(uri) == "file" else "credentials that may read and write here",
             remedy="change the permissions, or choose another folder"
             if scheme_of(uri) == "file"
-            else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL)",
+            else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL); for a bucket that is open to everybody "
+            "FSSPEC_S3_ANON=true; a bucket whose readers pay wants credentials and `requester_pays: true`",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TransientError("the disk is full", where=uri, remedy="free space or choose another --root; finished units are kept")

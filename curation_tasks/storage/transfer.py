@@ -228,6 +228,20 @@ class http_errors:  # noqa: N801  (reads as a statement)
             raise InputError("the server redirects again and again", where=self._uri, remedy="check the address") from error
         if isinstance(error, aiohttp.InvalidURL):
             raise ConfigError("this is no address", where=self._uri) from error
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            raise ConfigError(
+                f"the server's certificate is not trusted: {getattr(error.certificate_error, 'verify_message', 'unknown')}",
+                where=self._uri,
+                expected="one of an authority that this machine knows",
+                remedy="set SSL_CERT_FILE to a file with the authority's certificate; a proxy may have put one of its own in between",
+            ) from error
+        if isinstance(error, aiohttp.ClientHttpProxyError) and error.status in (403, 407):
+            raise ConfigError(
+                f"the proxy refused the connection with status {error.status}",
+                where=self._uri,
+                expected="a proxy that tunnels to this host and port",
+                remedy="look at HTTPS_PROXY (http://user:password@host:port) and at NO_PROXY, and at what the proxy allows",
+            ) from error
         if isinstance(error, (aiohttp.ClientError, TimeoutError, ConnectionError)):
             raise TransientError(
                 f"the transfer failed: {type(error).__name__} {error}", where=self._uri, remedy="it is tried again"

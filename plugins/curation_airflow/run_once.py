@@ -9,6 +9,7 @@ tasks run the same commands as on a cluster, so the datasets have the same diges
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     started = time.monotonic()
     console.print(f"[bold]{spec.name}[/]: {_first_sentence(spec.description)}")
+    _compile_kernels(console, spec)
     with console.status("starting Airflow (embedded database, no server) …"):
         dag = _start_airflow(options, spec)
     watch = StageWatch(console, len(dag.tasks))
@@ -264,13 +266,26 @@ What to try next
     return shown and reported
 
 
+def _compile_kernels(console: Console, spec: PipelineSpec) -> None:
+    """The first run on a machine compiles for a while, and shows that. Where it fails, the stages try and say why."""
+    environment = {"CURATE_LOG_FORMAT": "console"} | os.environ
+    told = subprocess.run(
+        [*_curate_command(), "warm", spec.origin.path, "--json"], stdout=subprocess.PIPE, text=True, check=False, env=environment
+    )
+    if told.returncode == 0 and (done := json.loads(told.stdout))["compiled"]:
+        console.print(f"  [green]done[/]   {done['compiled']} text kernels compiled, once per machine{done['seconds']:>29.1f} s")
+
+
+def _curate_command() -> list[str]:
+    given = os.environ.get("CURATE_COMMAND")
+    return shlex.split(given) if given else [str(Path(sys.executable).with_name("curate"))]
+
+
 def _curate(console: Console, *arguments: str, quiet: bool = False) -> bool:
     """Runs a command of the tasks as its own process: this one never imports an engine."""
-    given = os.environ.get("CURATE_COMMAND")
-    command = shlex.split(given) if given else [str(Path(sys.executable).with_name("curate"))]
     sys.stdout.flush()
     done = subprocess.run(
-        [*command, *arguments], stdout=subprocess.DEVNULL if quiet else None, stderr=subprocess.PIPE, text=True, check=False
+        [*_curate_command(), *arguments], stdout=subprocess.DEVNULL if quiet else None, stderr=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
         console.print(f"\n[bold red]`curate {arguments[0]}` failed:[/]\n{escape(done.stderr[-2000:])}")

@@ -18,6 +18,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from bench_exact import _corpus, _dataset, _stories
@@ -90,7 +91,7 @@ def _apply(dataset: Any, decisions: Any, folder: str) -> dict[str, int]:
                 if cuts is not None:
                     rows = cuts["row"].to_numpy()
                     low, high = rows.searchsorted([first_row, first_row + len(batch)])
-                    cutter.cut(batch, cuts.slice(low, high - low), first_row)
+                    cutter.cut(batch, cuts.slice(low, high - low), first_row, np.ones(len(batch), bool))
                 first_row += len(batch)
         total.update(cutter.counts)
     return dict(total)

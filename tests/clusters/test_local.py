@@ -4,6 +4,7 @@ import os
 import urllib.request
 
 import pytest
+from structlog.testing import capture_logs
 
 from curation_tasks.clusters import ClusterSettings, cluster_kind, local, memory_per_task, open_cluster
 from curation_tasks.clusters.local import default_workers
@@ -37,9 +38,9 @@ def test_the_dashboard_answers_at_the_address_that_is_shown():
 
 @pytest.mark.parametrize(
     ("memory", "asked", "workers"),
-    [(None, None, 4), (3 * 2**30, None, 2), (2**60, None, 1), (None, 40, 4), (None, 2, 2), (3 * 2**30, 4, 2), (1, None, 4)],
+    [(None, None, 4), (3 * 2**30, None, 2), (2**60, None, 1), (None, 40, 40), (None, 2, 2), (3 * 2**30, 4, 2), (1, None, 4)],
 )
-def test_no_more_tasks_run_at_once_than_cores_and_memory_allow(memory, asked, workers):
+def test_as_many_tasks_run_at_once_as_are_asked_for_or_as_cores_and_memory_allow(memory, asked, workers):
     assert default_workers(memory, asked) == workers
 
 
@@ -64,3 +65,27 @@ def test_no_worker_is_profiled():
     """Dask's profiler may deadlock with the garbage collector (python/cpython#106883)."""
     with open_cluster(ClusterSettings(workers=2)) as client:
         assert client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks) == dict.fromkeys(client.nthreads(), False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (ClusterSettings(workers=5), "more workers than cores"),
+        (ClusterSettings(workers=4, memory=3 * 2**30), "fewer workers than asked for: memory"),
+        (ClusterSettings(workers=4), None),
+        (ClusterSettings(), None),
+    ],
+)
+def test_a_number_that_does_not_fit_the_machine_is_told(settings, said):
+    with capture_logs() as logs, open_cluster(settings):
+        pass
+    assert [log["event"] for log in logs if log["log_level"] == "warning"] == ([said] if said else [])
+
+
+@pytest.mark.parametrize("workers", [1, 6])
+def test_processes_that_are_wished_for_are_there_whatever_the_work(workers):
+    with open_cluster(ClusterSettings(workers=workers, processes=True)) as client:
+        assert list(client.nthreads().values()) == [1] * workers
+        found = set(client.run(os.getpid).values())
+        assert len(found) == workers
+        assert os.getpid() not in found

@@ -169,7 +169,7 @@ def test_a_run_of_a_mapper_holds_no_more_than_its_share(make_dataset, make_conte
 
 def test_a_column_that_is_not_text_is_refused(make_dataset, make_context, tmp_path):
     dataset = make_dataset(tmp_path, [["a"]])
-    with pytest.raises(ConfigError, match="column 'body' holds nothing"):
+    with pytest.raises(ConfigError, match="column 'body', which does not exist; known: doc_id, text"):
         exact(dataset, ExactParameters(column="body"), make_context(tmp_path / "work"))
 
 

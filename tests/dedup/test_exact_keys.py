@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from curation_tasks.dedup.catalog import PARTS, TRACKING_PARAMETERS, ExactParameters
 from curation_tasks.dedup.exact import exact
-from curation_tasks.errors import ConfigError, InputError
+from curation_tasks.errors import ConfigError
 from curation_tasks.parts import function_parameters
 
 
@@ -108,8 +108,12 @@ def test_a_function_of_ones_own_makes_the_key(make_dataset, make_context, tmp_pa
     parameters = {"column": "title", "key": "curation_test_parts:first_word"}
     assert list(function_parameters(ExactParameters(**parameters))) == ["curation_test_parts:first_word"]
     assert decide(make_dataset, make_context, tmp_path, columns, **parameters) == [2]
-    with pytest.raises(InputError, match=r"returned list<int8> of 5 values"):
+    with pytest.raises(
+        ConfigError, match=r"curation_test_parts.py:\d+: the function .* returned list<int8> of 5 values for 5 rows"
+    ) as told:
         decide(make_dataset, make_context, tmp_path / "list", columns, **parameters | {"key": "curation_test_parts:no_key"})
+    assert "one value for each row, of type string" in told.value.expected
+    assert "pyarrow.array" in told.value.remedy
     with pytest.raises(ConfigError, match="did you mean 'first_word'"):
         decide(make_dataset, make_context, tmp_path / "typo", columns, **parameters | {"key": "curation_test_parts:first_words"})
 
@@ -129,7 +133,7 @@ def test_code_outside_the_allowed_packages_is_never_imported(make_dataset, make_
         ({"column": "ratio"}, "holds double"),
         ({"column": "number", "normalization": ["lower"]}, "holds int64"),
         ({"column": "titel"}, "does not exist"),
-        ({"keep": {"policy": "score", "column": "title"}}, "looks at column 'title'"),
+        ({"keep": {"policy": "score", "column": "title"}}, "`keep` names column 'title', which holds string"),
     ],
 )
 def test_columns_that_cannot_serve_are_refused(make_dataset, make_context, tmp_path, parameters, message):

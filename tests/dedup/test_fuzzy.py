@@ -366,7 +366,7 @@ def test_all_pairs_can_be_listed(make_dataset, make_context, tmp_path):
 
 
 def test_a_column_that_is_not_text_is_refused(make_dataset, make_context, tmp_path):
-    with pytest.raises(ConfigError, match="column 'body' holds nothing"):
+    with pytest.raises(ConfigError, match="column 'body', which does not exist; known: doc_id, text"):
         fuzzy(make_dataset(tmp_path, [["a"]]), FuzzyParameters(column="body"), make_context(tmp_path / "work"))
 
 

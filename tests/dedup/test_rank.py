@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from curation_tasks.dedup.keep import Keep
-from curation_tasks.dedup.rank import LAST, addresses, check_keep, ordered_float_bits, policy_keys, rank_order, ties
+from curation_tasks.dedup.keep import Keep, place_of
+from curation_tasks.dedup.rank import LAST, addresses, ordered_float_bits, policy_keys, rank_order, ties
 from curation_tasks.errors import ConfigError
+from curation_tasks.parts import check_uses
 
 FLOATS = st.floats(allow_nan=False)
 
@@ -116,7 +117,9 @@ def test_a_name_alone_is_enough_and_survives_being_frozen():
 
 def test_a_column_that_cannot_be_ordered_is_refused():
     with pytest.raises(ConfigError, match="did you mean 'quality'"):
-        check_keep(Keep(policy="score", column="qualty"), {"quality": "double"}, "clean")
-    with pytest.raises(ConfigError, match="holds string"):
-        check_keep(Keep(policy="score", column="quality"), {"quality": "string"}, "clean")
-    check_keep(Keep(policy="longest"), {"text": "string"}, "clean")
+        check_uses(Keep(policy="score", column="qualty").uses(), {"quality": "double", "qualty_": "string"}, place_of("clean"))
+    with pytest.raises(
+        ConfigError, match=r"stage 'clean', parameters\.keep: `keep` names column 'quality', which holds string; none is known"
+    ):
+        check_uses(Keep(policy="score", column="quality").uses(), {"quality": "string"}, place_of("clean"))
+    check_uses(Keep(policy="longest").uses(), {"text": "string"}, place_of("clean"))

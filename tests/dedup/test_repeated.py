@@ -64,8 +64,8 @@ def oracle(shards, parameters):
         left = len(text) - sum(int(units.characters[unit]) for unit in stays)
         if stays and (left < parameters.min_document_characters or left == 0):
             rejected[shard, row] = float(left)
-            continue
-        seen = own | seen
+        else:
+            seen = own | seen
         for unit, survivor in sorted(stays.items()):
             start = units.start[unit]
             behind = all(later in stays for later in range(unit, len(said)))
@@ -104,7 +104,13 @@ def test_what_a_rejected_document_would_have_kept_stays_with_the_next_one(make_d
     rejected, cuts = read(decisions)
     assert (rejected, cuts) == oracle([texts[:4], texts[4:]], parameters)
     assert list(rejected) == [(0, 1), (0, 3), (1, 1), (1, 3)]
-    assert cuts == []
+    # What was taken off a rejected document is told too: it repeats what the documents before it keep.
+    assert [(shard, row, survivor) for shard, row, _, _, survivor in cuts] == [
+        (0, 1, "doc-0-0"),
+        (0, 3, "doc-0-2"),
+        (1, 1, "doc-1-0"),
+        (1, 3, "doc-1-2"),
+    ]
     assert decisions.counters == {"repeated": 8, "most_repeated": 2, "rounds": 9}
 
 

@@ -151,4 +151,4 @@ def test_the_shipped_lists_of_stop_words_are_lists_of_words():
 def test_routing_survives_the_way_through_a_plan():
     parameters = QualityParameters(by_language={"de": {"rules": "nemo_multilingual", "words": "unicode"}}, rules="nemo_english")
     assert QualityParameters.model_validate(parameters.model_dump(mode="json")) == parameters
-    assert PART.library_names(parameters) == ("babel", "budoux")
+    assert PART.library_names(parameters) == ("babel", "budoux", "icu4py")

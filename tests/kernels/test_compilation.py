@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from curation_tasks.kernels import compilation
-
 PROGRAM = """
 from curation_tasks.kernels.replacement import _replace
 print(sum(_replace.stats.cache_hits.values()), sum(_replace.stats.cache_misses.values()))
@@ -34,12 +32,3 @@ def test_a_fresh_process_loads_what_is_compiled_and_counts_at_once():
     )
     found = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["1", "0"]
-
-
-def test_all_modules_of_kernels_are_compiled_ahead(monkeypatch):
-    imported = []
-    monkeypatch.setattr(compilation.importlib, "import_module", imported.append)
-    modules, _, folder = compilation.compile_all()
-    assert imported == [f"curation_tasks.kernels.{name}" for name in modules]
-    assert {"text_counts", "word_breaks", "identity"} <= set(modules)
-    assert list(Path(folder).glob("text_counts-*/*.nbc"))

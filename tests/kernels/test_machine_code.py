@@ -134,6 +134,7 @@ def test_a_read_only_cache_serves_what_it_has_and_nothing_else(monkeypatch, tmp_
     assert MachineCode.from_function(function, str(path)).get_cache_path() == str(own / place.name)
     place.mkdir(parents=True)
     (place / f"newlines.{function.__name__}-1.py311.nbi").touch()
+    (place / f"newlines.{function.__name__}-1.py311.1.nbc").touch()
     assert MachineCode.from_function(function, str(path)).get_cache_path() == str(place)
 
 

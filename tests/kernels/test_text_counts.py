@@ -2,6 +2,7 @@
 
 import importlib.util
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -32,6 +33,9 @@ _WORDS = [
         "e\u0301",
         "\u0416\u0436",
         "\u27e8b\u27e9",
+        "\u0e82\u0ead\u0e87\u0ea1\u0eb0\u0e99\u0eb8\u0e94",
+        "\u1798\u1793\u17bb\u179f\u17d2\u179f\u1791\u17b6\u17c6\u1784\u17a2\u179f\u17cb",
+        "\u101c\u1030\u101e\u102c\u1038\u1010\u102d\u102f\u1004\u103a\u1038",
     ),
     *("...", "....", "\u2026", "[...]", "(\u2026)", "-\u00bb", "Read more", "read more..", "End.", "Why?", "\u3002"),
     *("http://a.b/porn?x=%2f", "https://%zz", "Lorem ipsum", "JavaScript", "<?xml version=", *POLICY_PHRASES),
@@ -86,6 +90,12 @@ def test_a_text_counts_the_same_alone_among_others_and_in_chunks(texts, mode):
     together = counted(pa.array(texts, pa.string()), words=mode)
     assert together == [counted(pa.array([text], pa.string()), words=mode)[0] for text in texts]
     assert together == counted(pa.chunked_array([pa.array([text], pa.string()) for text in texts]), words=mode)
+
+
+@given(texts=st.lists(TEXTS, max_size=6), start=st.integers(0, 3))
+def test_words_by_unicode_count_the_same_in_strings_and_large_strings(texts, start):
+    small, large = (counted(pa.array(texts, kind).slice(start), words="unicode") for kind in (pa.string(), pa.large_string()))
+    assert small == large
 
 
 @given(text=STORIES, names=st.sets(st.sampled_from(list(COUNTS)), min_size=1))
@@ -210,13 +220,14 @@ def test_incomplete_endings(text):
     assert text_counts(pa.array([text]), ["complete_ending"])["complete_ending"].tolist() == [0]
 
 
-def test_threads_and_processes_count_alike():
+@pytest.mark.parametrize("mode", ["whitespace", "unicode"])
+def test_threads_and_processes_count_alike(mode):
     texts = [pa.array([text * times for text in TRAPS if text]) for times in range(1, 9)]
-    alone = [counted(piece) for piece in texts]
+    alone = [counted(piece, words=mode) for piece in texts]
     with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(counted, texts)) == alone
+        assert list(threads.map(partial(counted, words=mode), texts)) == alone
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        counts = list(processes.map(text_counts, texts))
+        counts = list(processes.map(partial(text_counts, words=mode), texts))
     assert [
         [{name: values[row] for name, values in piece.items()} for row in range(len(rows))]
         for piece, rows in zip(counts, alone, strict=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 TARGET = Path(__file__).parents[2] / "curation_tasks" / "kernels" / "unicode_properties.txt"
 VERSION = "16.0.0"
 #: Scripts without spaces for which there is a segmenter.
-SEGMENTED_SCRIPTS = ("Hani", "Hira", "Kana", "Thai")
+SEGMENTED_SCRIPTS = ("Hani", "Hira", "Kana", "Khmr", "Laoo", "Mymr", "Thai")
 
 
 def main() -> None:

@@ -66,13 +66,15 @@ def test_what_was_cut_is_listed_with_where_it_stays(finished):
     assert [(cut["doc_id"], cut["start"], cut["end"], cut["text"], cut["survivor"]) for cut in cuts] == [
         ("lines:b0", 0, 20, "WELCOME to our site\n", "lines:a0"),
         ("lines:b0", 37, 60, "\n\nWelcome, to our site.", "lines:a0"),
+        ("lines:b1", 0, 31, None, "lines:a0"),
+        ("lines:b2", 0, 17, None, "lines:b0"),
     ]
     assert cuts[0] | {"text": ""} == {
         "doc_id": "lines:b0", "url": "http://example.org/b0", "stage": "paragraphs", "operation": "dedup.paragraphs",
         "reason": "repeated_paragraph", "start": 0, "end": 20, "characters": 20, "survivor": "lines:a0", "text": "",
     }  # fmt: skip
-    assert {name: manifest.counts[name] for name in ("cut_documents", "cut_spans", "cut_characters")} == {
-        "cut_documents": 1, "cut_spans": 2, "cut_characters": 43,
+    assert {name: count for name, count in manifest.counts.items() if name.startswith("cut_")} == {
+        "cut_documents": 1, "cut_spans": 2, "cut_characters": 43, "cut_spans_of_rejected": 2,
     }  # fmt: skip
 
 
@@ -86,6 +88,9 @@ def test_the_commands_tell_of_it(finished, tmp_path):
     assert step["outcome"] == "kept"
     assert step["text_changed"]
     assert [(cut["start"], cut["characters"], cut["survivor"]) for cut in step["cuts"]] == [(0, 20, "lines:a0"), (37, 23, "lines:a0")]
+    [short] = [step for step in explain(last, "lines:b1") if step["stage"] == "paragraphs"]
+    assert (short["outcome"], short["reason"]) == ("rejected", "too_short_after_cuts")
+    assert [(cut["reason"], cut["characters"], cut["survivor"]) for cut in short["cuts"]] == [("repeated_paragraph", 31, "lines:a0")]
     [untouched] = [step for step in explain(last, "lines:a0") if step["stage"] == "paragraphs"]
     assert "cuts" not in untouched
     write_report(last, str(tmp_path / "report.html"))
@@ -116,7 +121,9 @@ def test_without_text_in_the_ledger_the_places_stay(finished):
     path.write_text(plain, encoding="utf-8")
     [outcome] = [o for o in run_pipeline(path, "all", str(folder / "plain"), workers=1, until="paragraphs") if o["stage"] == "paragraphs"]
     cuts = rows(read_manifest(outcome["manifest"]), "cuts")
-    assert [(cut["start"], cut["characters"], cut["survivor"]) for cut in cuts] == [(0, 20, "lines:a0"), (37, 23, "lines:a0")]
+    assert [(cut["start"], cut["characters"], cut["survivor"]) for cut in cuts] == [
+        (0, 20, "lines:a0"), (37, 23, "lines:a0"), (0, 31, "lines:a0"), (0, 17, "lines:b0"),
+    ]  # fmt: skip
     assert "text" not in cuts[0]
 
 

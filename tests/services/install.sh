@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the real servers that the tests marked `service` start: an S3 store (Ceph), a browser (Chromium)
-# and a database (PostgreSQL); and what builds and runs container images.
+# Installs the real servers that the tests marked `service` start: an S3 store (Ceph), a browser (Chromium),
+# a database (PostgreSQL) and a web proxy (tinyproxy); and what builds and runs container images.
 # Debian packages; needs root. Does nothing when all of them are there.
 set -euo pipefail
 
-packages=(ceph-mon ceph-osd radosgw ceph-common chromium chromium-driver postgresql buildah podman runc debootstrap)
+packages=(ceph-mon ceph-osd radosgw ceph-common chromium chromium-driver postgresql buildah podman runc debootstrap tinyproxy)
 
 missing=()
 for package in "${packages[@]}"; do

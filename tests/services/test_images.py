@@ -106,6 +106,13 @@ def test_it_is_nobody_and_writes_only_where_it_may(curate):
     assert curate("sh", "-c", "touch /opt/curation/x 2>/dev/null || echo refused").strip() == "refused"
 
 
+def test_its_kernels_are_compiled(curate):
+    warmed = json.loads(curate("curate", "warm", "--json"))
+    assert warmed["folder"] == "/opt/kernels"
+    assert warmed["kernels"] > 60
+    assert warmed["compiled"] == 0
+
+
 def test_a_stage_gives_the_digest_that_it_gives_here(curate, tmp_path):
     quickstart = REPOSITORY / "dags" / "pipelines" / "quickstart.yaml"
     expected = {outcome["stage"]: outcome["digest"] for outcome in run_pipeline(quickstart, "all", str(tmp_path), until="clean")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -32,9 +34,19 @@ class FaultyServer:
     served: list[tuple[str, int, int]] = field(default_factory=list)
 
 
+def answer_busy(handler: BaseHTTPRequestHandler, status: int = 503, retry_after: str | None = "0") -> bool:
+    """Asks who asks to come again; for ``faults``."""
+    handler.send_response(status)
+    if retry_after is not None:
+        handler.send_header("Retry-After", retry_after)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+    return True
+
+
 @contextmanager
-def serving(files: Mapping[str, bytes] | None = None) -> Iterator[FaultyServer]:
-    """A server that runs as long as the context."""
+def serving(files: Mapping[str, bytes] | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultyServer]:
+    """A server that runs as long as the context; with ``tls`` over HTTPS."""
     state = FaultyServer(files=dict(files or {}))
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,10 +97,15 @@ def serving(files: Mapping[str, bytes] | None = None) -> Iterator[FaultyServer]:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             return int(first), min(int(last) + 1, len(content)) if last else len(content)
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Listener(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    listener = Listener((host, 0), Handler)
+    if tls:
+        listener.socket = tls.wrap_socket(listener.socket, server_side=True)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    state.base = f"http://127.0.0.1:{listener.server_port}"
+    state.base = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{listener.server_port}"
     yield state
     listener.shutdown()
     listener.server_close()

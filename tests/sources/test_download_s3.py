@@ -96,9 +96,10 @@ class TestFaults:
         S3FileSystem.clear_instance_cache()
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        with pytest.raises(ConfigError, match="NoCredentials"):
+        with pytest.raises(ConfigError, match="NoCredentials") as caught:
             read_remote("s3://bucket/file", patience=QUICK)
-        monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": "True"})  # what FSSPEC_S3_ANON=True sets
+        assert "FSSPEC_S3_ANON=true" in str(caught.value)
+        monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": "true"})  # what FSSPEC_S3_ANON=true sets
         assert read_remote("s3://bucket/file", patience=QUICK) == CONTENT
         assert set(seen) == {None}
 

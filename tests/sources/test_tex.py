@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from curation_tasks.sources.tex_files import decoded, main_file, source_of
 from curation_tasks.sources.tex_macros import Macros
-from curation_tasks.sources.tex_reading import Text
-from curation_tasks.sources.tex_text import TexOptions, paper_of, without_comments
+from curation_tasks.sources.tex_reading import Text, without_comments
+from curation_tasks.sources.tex_text import TexOptions, paper_of
 
 
 def text_of(source, **options):
@@ -156,6 +156,16 @@ CLOSED = [
     *(r"\begin{document}", r"\end{document}", r"\documentclass{a}", r"\"o", r"\ss", r"\end{a}", r"\begin{a}"),
 ]
 PIECES = st.sampled_from([*OPEN, *CLOSED])
+
+
+@pytest.mark.parametrize(
+    "command", [r"\section", r"\'", r"\url", r"\ensuremath", r"\title", r"\item", r"\let\a", r"\cite", r"\verb", r"\a"]
+)
+def test_no_argument_is_taken_from_behind_a_heading(command):
+    """What fuzzing found: the mark of the heading's end was the argument, and stood in the text."""
+    paper = paper_of(rf"\def\a#1{{#1}}\section{command}" + " end of it.")
+    assert paper.text == "end of it."
+    assert paper.section_titles == []
 
 
 @given(pieces=st.lists(PIECES | st.text(max_size=5), max_size=40), math=st.sampled_from(["latex", "drop"]), code=st.booleans())

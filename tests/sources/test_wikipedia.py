@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_server import answer_busy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -82,6 +83,17 @@ def test_a_document_has_what_the_dump_says_of_it(tmp_path):
     assert counters == {"pages": 1}
 
 
+def test_pages_before_the_site_are_documents_too(tmp_path):
+    """The export format puts ``<siteinfo>`` first; files that were joined or edited need not."""
+    xml = dump.xml_dump([dump.DumpPage(number, f"Seite {number}", "Text") for number in (1, 2)])
+    first, rest = xml.split("</page>", 1)
+    begin, end = first.index("<siteinfo>"), first.index("</siteinfo>") + len("</siteinfo>")
+    (tmp_path / "dewiki-1.xml").write_text(first[:begin] + first[end:] + "</page>" + first[begin:end] + rest, encoding="utf-8")
+    rows, counters = read(files=str(tmp_path / "dewiki-1.xml"))
+    assert [(row["page_id"], row["wiki"], row["url"] is None) for row in rows] == [(1, "dewiki", True), (2, "dewiki", False)]
+    assert counters == {"pages": 2}
+
+
 def test_units_are_ranges_of_streams_and_give_the_same_pages_however_they_are_cut(origin):
     whole, counters = read(languages="de", base_url=origin.base)
     assert [row["page_id"] for row in whole] == [page.number for page in PAGES]
@@ -117,11 +129,7 @@ def test_requests_that_fail_are_tried_again(origin):
 
     def faults(handler, number):
         if handler.path.endswith("dumpstatus.json") and number == 1:
-            handler.send_response(503)
-            handler.send_header("Retry-After", "0")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return True
+            return answer_busy(handler)
         if handler.path == data and number == 2:  # the header came; the range breaks off
             first, last = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
             last = min(last, len(origin.files[data]) - 1)
