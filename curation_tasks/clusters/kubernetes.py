@@ -13,7 +13,7 @@ import dask
 import httpx
 import kr8s
 from distributed import Client
-from kr8s.objects import Deployment, Event, Pod, new_class
+from kr8s.objects import Deployment, Event, Pod, Service, new_class
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential
 
 from curation_tasks.clusters import ClusterSettings
@@ -180,11 +180,12 @@ def _acted_on(made: Any, deployment: KubernetesSettings) -> bool:
 
 
 def _wait_for_scheduler(made: Any, deployment: KubernetesSettings, deadline: float) -> None:
+    """Looks at what there is and not at the phase: two handlers of the operator set it, and `Pending` may be the last word."""
     while True:
         _, pods = _parts(made, "scheduler")
-        _asked(made.refresh)
-        if made.raw["status"]["phase"] == "Running" and any(_ready(pod) for pod in pods):
+        if any(_ready(pod) for pod in pods) and _listed(Service, made.namespace, _selector(made, "scheduler")):
             return
+        _asked(made.refresh)
         _give_up_when_due(made, "scheduler", "its scheduler is not ready", deadline)
         time.sleep(_POLL_SECONDS / 2)
 
@@ -230,8 +231,12 @@ def _obstacle(made: Any, component: str, events: Sequence[Mapping[str, Any]]) ->
 
 
 def _parts(made: Any, component: str) -> tuple[list[Any], list[Any]]:
-    selector = f"dask.org/cluster-name={made.name},dask.org/component={component}"
+    selector = _selector(made, component)
     return _listed(Deployment, made.namespace, selector), _listed(Pod, made.namespace, selector)
+
+
+def _selector(made: Any, component: str) -> str:
+    return f"dask.org/cluster-name={made.name},dask.org/component={component}"
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:

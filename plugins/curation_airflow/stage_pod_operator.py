@@ -29,7 +29,7 @@ from urllib3.exceptions import HTTPError
 
 from curation_airflow.dask_dashboard import DaskDashboardLink, cluster_name
 from curation_airflow.lineage_parent import lineage_parent
-from curation_airflow.pod_fate import has_ended, pod_fate, termination_message
+from curation_airflow.pod_fate import has_ended, pod_fate, refusal, termination_message
 from curation_airflow.pod_settings import pod_settings
 from curation_airflow.stage_output import StageOutput, one_line
 from curation_airflow.stage_task import StageTask, checked_result
@@ -261,10 +261,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
                 raise self.stage_failure(*pod_fate(None, self.base_container_name), "", context) from error
             status = _status(error)
             if status in (401, 403):
-                raise AirflowFailException(
-                    f"Airflow may not do that in the cluster: {_status_message(error)}\n"
-                    "  what to do: give the account that Airflow uses the rules of k8s/base/rbac.yaml"
-                ) from error
+                raise refusal(_status_message(error)) from error
             if isinstance(error, HTTPError) or status == 429 or status >= 500:
                 raise AirflowException(
                     f"the API of Kubernetes does not answer: {error}\n"

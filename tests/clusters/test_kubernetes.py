@@ -82,6 +82,15 @@ def test_a_cluster_is_made_used_and_gone(double):
     assert double.objects("daskclusters") == double.objects("deployments") == double.objects("services") == []
 
 
+def test_a_cluster_that_is_there_is_used_whatever_its_phase_says(double, monkeypatch):
+    double.dask.leaves_pending = 1
+    monkeypatch.setenv("CURATE_CLUSTER_READY_SECONDS", "60")
+    with open_cluster(settings()) as client:
+        [made] = double.objects("daskclusters")
+        assert made["status"]["phase"] == "Pending"
+        assert client.submit(os.getpid).result() != os.getpid()
+
+
 def test_dask_kubernetes_itself_creates_scales_and_closes(double, monkeypatch):
     """What a person may do in a notebook, with more rights than a stage has."""
     from dask_kubernetes.operator import KubeCluster

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from dask.utils import parse_bytes
 from kubernetes.client import ApiClient
 from ruamel.yaml import YAML
 
@@ -95,6 +96,23 @@ def test_there_is_a_template_and_a_spec_for_every_pool():
     assert {path.stem for path in SPECS} == pools | {"scheduler"}
     kustomization = documents(K8S / "base" / "kustomization.yaml")[0]
     assert set(kustomization["configMapGenerator"][0]["files"]) == {f"dask/{path.name}" for path in SPECS}
+
+
+def test_stages_at_once_leave_room_for_a_worker_on_a_laptop():
+    """Two stages that wait for each other's room would wait for ever: a node of 4 CPUs and 8 GiB, one of each for Kubernetes itself."""
+    specs = pod_specs()
+    always = [specs["dask-operator/operator.yaml:dask-operator"], specs["overlays/laptop/airflow.yaml:airflow"]]
+    of_a_stage = [specs["pods/cpu.yaml:stage"], specs["base/dask/scheduler.yaml"]]
+    asked = [container["resources"]["requests"] for spec in [*always, *of_a_stage, *of_a_stage] for container in spec["containers"]]
+    [settings] = documents(K8S / "overlays" / "laptop" / "kustomization.yaml")[0]["configMapGenerator"]
+    worker = dict(literal.split("=") for literal in settings["literals"])
+    assert sum(quantity(item["cpu"]) for item in asked) + int(worker["CURATE_WORKER_THREADS"]) < 3
+    assert sum(quantity(item["memory"]) for item in asked) + parse_bytes(worker["CURATE_WORKER_MEMORY"]) < 7 * 2**30
+
+
+def quantity(text: str) -> float:
+    """CPUs or bytes of what Kubernetes writes as `250m`, `2`, `512Mi`."""
+    return int(text[:-1]) / 1000 if text.endswith("m") else parse_bytes(text)
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -124,14 +125,89 @@ def test_the_next_try_goes_on_with_the_pod_of_a_worker_that_died(place, expected
     assert place.clusters() == []
 
 
+def test_a_quota_that_admits_no_stage_is_named_and_asked_again(place):
+    if not place.real:
+        pytest.skip("the double has no quotas")
+    with quota(place, pods=0), pytest.raises(AirflowException, match=r"(?s)quota does not allow the stage's pod.*exceeded quota") as caught:
+        run(operator(place, RESOLVE), instance(RESOLVE).context())
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_quota_that_admits_no_dask_pod_is_named(place, resolved):
+    if not place.real:
+        pytest.skip("the double has no quotas")
+    place.change_template(env=[*GIVEN, {"name": "CURATE_CLUSTER_READY_SECONDS", "value": "20"}])
+    assert wait_until(lambda: not place.pods("app.kubernetes.io/name=curate"))
+    with quota(place, pods=1), pytest.raises(AirflowException, match=r"(?s)no Dask cluster.*quota") as caught:
+        run(operator(place, "stories"), instance("stories", resolved).context())
+    assert not isinstance(caught.value, AirflowFailException)
+    assert wait_until(lambda: place.clusters() == [])
+
+
+@contextmanager
+def quota(place, *, pods: int) -> Iterator[None]:
+    """A quota by which the namespace holds so many pods more than it does now."""
+    from kubernetes.client import V1ObjectMeta, V1ResourceQuota, V1ResourceQuotaSpec
+
+    there = [pod for pod in place.client.list_namespaced_pod(place.namespace).items if pod.status.phase in ("Pending", "Running")]
+    metadata = V1ObjectMeta(name="curation-test")
+    body = V1ResourceQuota(metadata=metadata, spec=V1ResourceQuotaSpec(hard={"pods": str(len(there) + pods)}))
+    place.client.create_namespaced_resource_quota(place.namespace, body)
+    try:
+        # A quota counts from when its controller has looked at it.
+        read = place.client.read_namespaced_resource_quota
+        assert wait_until(lambda: (read(metadata.name, place.namespace).status.used or {}).get("pods"))
+        yield
+    finally:
+        place.client.delete_namespaced_resource_quota(metadata.name, place.namespace)
+
+
+def test_a_stage_without_its_role_says_which_one(place, resolved):
+    from kubernetes.client import RbacAuthorizationV1Api, V1ObjectMeta
+
+    if not place.real:
+        pytest.skip("on the double the tests of the operator do this")
+    api = RbacAuthorizationV1Api(place.client.api_client)
+    bound = api.read_namespaced_role_binding("curate-stage", place.namespace)
+    bound.metadata = V1ObjectMeta(name=bound.metadata.name, labels=bound.metadata.labels, annotations=bound.metadata.annotations)
+    api.delete_namespaced_role_binding("curate-stage", place.namespace)
+    try:
+        with pytest.raises(AirflowFailException, match=r"(?s)may not make a Dask cluster.*curate-stage"):
+            run(operator(place, "stories"), instance("stories", resolved).context())
+    finally:
+        api.create_namespaced_role_binding(place.namespace, bound)
+
+
+def test_an_adaptive_cluster_grows_with_the_work(place, expected, resolved):
+    if not place.real:
+        pytest.skip("the stand-in for the operator of the double does not grow clusters")
+    place.change_template(env=[*GIVEN, *SLOW, {"name": "CURATE_WORKERS", "value": "1-2"}])
+    most, done = [0], threading.Event()
+
+    def count() -> None:
+        while not done.wait(0.5):
+            most[0] = max(most[0], len(running(place, LOST["worker"])))
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        result = run(operator(place, "stories"), instance("stories", resolved).context())
+    finally:
+        done.set()
+        counting.join()
+    assert result["digest"] == expected["stories"]
+    assert most[0] == 2
+    assert wait_until(lambda: place.clusters() == [])
+
+
+GIVEN = [{"name": "HOME", "value": "/tmp"}, {"name": "CURATE_DASK_TEMPLATES", "value": "/etc/curate/dask"}]
+SLOW = [{"name": "CURATE_TEST_UNIT_DELAY", "value": "3"}]
 LOST = {"worker": "dask.org/component=worker", "scheduler": "dask.org/component=scheduler", "stage": f"{STAGE_POD}stories"}
 
 
 @pytest.mark.parametrize("lost", LOST)
 def test_whatever_is_lost_the_digest_is_the_same_and_no_cluster_is_left(place, expected, resolved, lost):
-    slow = [{"name": "CURATE_TEST_UNIT_DELAY", "value": "3"}]
-    given = [{"name": "HOME", "value": "/tmp"}, {"name": "CURATE_DASK_TEMPLATES", "value": "/etc/curate/dask"}]
-    place.change_template(env=[*given, *slow, {"name": "CURATE_WORKERS", "value": "2"}])
+    place.change_template(env=[*GIVEN, *SLOW, {"name": "CURATE_WORKERS", "value": "2"}])
 
     def lose() -> None:
         # Workers run and hold units: they have run longer than it takes to get one.
@@ -153,7 +229,7 @@ def test_whatever_is_lost_the_digest_is_the_same_and_no_cluster_is_left(place, e
             raise
         except AirflowException:
             assert attempts < 3
-            place.change_template(env=given)
+            place.change_template(env=GIVEN)
             wait_until(lambda: place.clusters() == [])
     losing.join()
     assert result["digest"] == expected["stories"]

@@ -72,13 +72,15 @@ class DaskOperator:
 
     Attributes:
         ignores: How many of the next clusters it does not act on, as the real one does when it loses a race.
+        leaves_pending: How many of the next clusters keep the phase `Pending`, as the real one leaves it when its handler of
+            the cluster ends behind that of the service.
     """
 
     def __init__(self, store: Store, kubelet: Kubelet):
         from dask_kubernetes.operator.controller import controller
 
         self.store, self.kubelet, self.builders = store, kubelet, controller
-        self.ignores = 0
+        self.ignores = self.leaves_pending = 0
         self._tasks: set[asyncio.Task[None]] = set()
         store.on_change.append(self._on_change)
 
@@ -135,7 +137,9 @@ class DaskOperator:
                 found["spec"] |= {"type": "LoadBalancer", "clusterIP": address}
                 found["status"] = {"loadBalancer": {"ingress": [{"ip": address}]}}
                 self.store.changed(service)
-                if (cluster := self.store.find(key)) is not None:
+                if self.leaves_pending:
+                    self.leaves_pending -= 1
+                elif (cluster := self.store.find(key)) is not None:
                     cluster["status"]["phase"] = "Running"
                     self.store.changed(key)
             await asyncio.sleep(0.1)
