@@ -29,6 +29,8 @@ def plan(
     documents: Annotated[float | None, typer.Option("--documents", min=1, help="With --estimate: number of documents, as 1e9.")] = None,
     text_bytes: Annotated[float | None, typer.Option("--bytes", min=1, help="With --estimate: bytes of text, as 4e12.")] = None,
     memory: Annotated[float, typer.Option("--task-memory", min=0.001, help="With --estimate: GiB that one task may hold.")] = 4,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="With --estimate: tasks that a worker runs at once.")] = 1,
+    earlier: Annotated[float, typer.Option("--earlier", min=0, help="With --estimate: documents in the indexes compared with.")] = 0,
     assume: Annotated[list[str] | None, typer.Option("--assume", help="With --estimate: NAME=VALUE of what depends on the texts.")] = None,
     json_: options.Json = False,
 ) -> None:
@@ -64,7 +66,7 @@ def plan(
 
         if documents is None or text_bytes is None:
             raise ConfigError("an estimate needs to know how much there is", expected="--documents NUMBER --bytes NUMBER")
-        print_estimate(planned, documents, text_bytes, round(memory * 2**30), assume or [], json_=json_)
+        print_estimate(planned, documents, text_bytes, round(memory * 2**30), threads, earlier, assume or [], json_=json_)
         return
     calls = planned.calls(str(pipeline), snapshot, root)
     if json_:

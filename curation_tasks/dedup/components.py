@@ -27,6 +27,8 @@ from curation_tasks.kernels.union_find import components, settle
 
 #: Parents and sizes of all documents, and what finding and ordering the components takes.
 UNION_BYTES = 40
+#: What a star task holds for a document: some seven edges of 16 bytes in both directions, and their sorted copies.
+STAR_BYTES = 400
 #: Documents of a task, at least: below, more tasks cost more than they bring.
 _LEAST_ROWS = 65_536
 #: A task gets about this part of all documents, so that there is work for many workers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -104,29 +104,47 @@ def items_uri(work: str, mapper: int) -> str:
     return f"{work}/items/{mapper:05}.parquet"
 
 
-def write_indexed(item: Mapping[str, Any], work: str, partitions: int, limits: Mapping[str, int], rounds: int) -> dict[str, Any]:
-    """Writes the items that stay in the kept documents of some shards, by partition, with whose they are."""
-    stays: dict[int, _Staying] = {}
+def write_indexed(
+    item: Mapping[str, Any], work: str, partitions: int, limits: Mapping[str, int], rounds: int, run_bytes: int
+) -> dict[str, Any]:
+    """Writes the items that stay in the kept documents of some shards, by partition, with whose they are.
+
+    The items are read once for so many shards as ``run_bytes`` can hold what is known of, at least one.
+    """
+    rows = 0
     with ExitStack() as stack:
         verdicts = open_verdicts(stack, work, partitions, rounds)
-        for shard in item["shards"]:
-            found = Verdicts(verdicts, shard["ordinal"])
-            rejected, _ = too_short(read_places(work, shard["ordinal"], LENGTHS), found, limits)
-            doc_ids = pa.chunked_array([batch.column("doc_id") for batch in read_shard(shard["uri"], ["doc_id"])], pa.string())
-            cut = np.sort(found.row[found.cut] << 32 | found.unit[found.cut])
-            stays[shard["ordinal"]] = _Staying(rejected, cut, doc_ids)
-    rows = 0
-    with (
-        open_partitions(items_uri(work, item["mapper"])) as source,
-        PartitionWriter(f"{work}/indexed/{item['mapper']:05}.parquet", HASHES) as writer,
-    ):
-        for partition in range(partitions):
-            table = source.read(source.groups(partition), ["high", "low", "address", "unit"])
-            for shard, at in split((table["address"].to_numpy() >> ROW_BITS).astype(np.int64)):
-                chosen = stays[shard].of(table.take(pa.array(at)))
-                writer.write(partition, chosen)
-                rows += len(chosen)
+        source = stack.enter_context(open_partitions(items_uri(work, item["mapper"])))
+        writer = stack.enter_context(PartitionWriter(f"{work}/indexed/{item['mapper']:05}.parquet", HASHES))
+        for stays in _staying(item["shards"], work, verdicts, limits, run_bytes):
+            for partition in range(partitions):
+                table = source.read(source.groups(partition), ["high", "low", "address", "unit"])
+                for shard, at in split((table["address"].to_numpy() >> ROW_BITS).astype(np.int64)):
+                    if shard in stays:
+                        chosen = stays[shard].of(table.take(pa.array(at)))
+                        writer.write(partition, chosen)
+                        rows += len(chosen)
     return {"rows": rows}
+
+
+def _staying(
+    shards: Sequence[Mapping[str, Any]], work: str, verdicts: Sequence[Sequence[PartitionFile]], limits: Mapping[str, int], run_bytes: int
+) -> Iterator[dict[int, _Staying]]:
+    """What stays of some shards, by ordinal, as many at a time as fit."""
+    stays: dict[int, _Staying] = {}
+    held = 0
+    for shard in shards:
+        found = Verdicts(verdicts, shard["ordinal"])
+        rejected, _ = too_short(read_places(work, shard["ordinal"], LENGTHS), found, limits)
+        doc_ids = pa.chunked_array([batch.column("doc_id") for batch in read_shard(shard["uri"], ["doc_id"])], pa.string())
+        cut = np.sort(found.row[found.cut] << 32 | found.unit[found.cut])
+        stays[shard["ordinal"]] = _Staying(rejected, cut, doc_ids)
+        held += doc_ids.nbytes + cut.nbytes + rejected.nbytes
+        if held >= run_bytes:
+            yield stays
+            stays, held = {}, 0
+    if stays:
+        yield stays
 
 
 @dataclass(frozen=True)

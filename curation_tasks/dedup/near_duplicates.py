@@ -3,20 +3,21 @@
 | step | makes | module | bytes of a task |
 |---|---|---|---|
 | signatures | sketch, band hashes, fingerprint and rank of each document | signatures | 30 × longest row group of text, run |
-| identical | documents of equal shingles become one node | buckets | 112 × rows of a partition |
-| bands, edges | buckets of equal band hashes as stars, a slice of the bands at a time | buckets | run; 48 × rows of a partition |
-| components | which documents may meet, packed into tasks | components | 40 × documents, or × rows of a partition |
-| rows, compare | what is compared, and its edges: kept, removed and open documents | rows, comparison | run; 380 × component_rows, edges |
+| identical | documents of equal shingles become one node | buckets | 290 × rows of a partition |
+| bands, edges | buckets of equal band hashes as stars, a slice of the bands at a time | buckets | 4 × run; 90 × rows of a partition |
+| components | which documents may meet, packed into tasks | components | 40 × documents, or 400 × those of a partition |
+| rows, compare | what is compared, and its edges: kept, removed and open documents | rows, comparison | 3 × run; 1,600 × component_rows |
 | texts, exact | pairs that sketches cannot decide | verification | run; 40 × shingles of a chunk |
 | crowded | tasks in which there are too many such pairs | crowded | M ÷ 3 for each of two windows |
 | decide | which documents stay | verification | 60 × documents of the component, 40 × edges |
 | follow, name, decisions | decisions by shard | outcomes | 40 × removed documents of a mapper |
-| index | what a later snapshot needs | index_files | 48 × 8 million |
+| index | what a later snapshot needs | index_files | 90 × 8 million |
 
 Giant components are not gone through in rounds of all their documents, as one might, but in windows of ranks, each decided
 before the next: a window has all that decides it before it, and no document is looked at twice.
 
-Of the memory M of a task a partition gets M ÷ 4, a run that is gathered before it is written M ÷ 8, component_rows
+What a task holds was measured, all copies included, and is no more than twice its memory M, which is what its share of a worker
+is (``estimate``). Of M a partition gets M ÷ 4 by the size of its rows, a run that is gathered before it is written M ÷ 8, component_rows
 M ÷ 3 ÷ 380, a chunk M ÷ 4. All files are Parquet. A slice of s bands of n documents takes 16·n·s bytes until its stars are
 written; what stays until the stage commits is about 510 bytes a document, and 490 for each that shares a bucket.
 
@@ -53,8 +54,10 @@ LISTED_BUCKET = 1000
 FOLLOWS = 4
 #: Comparisons of sketches in one task, beyond which it is cut into smaller windows: five to ten minutes.
 TASK_COMPARISONS = 10**10
-#: Hashes in a file of an index, about: sorting them takes 400 MB.
+#: Hashes in a file of an index, about: sorting them takes 700 MB.
 INDEX_PARTITION_ROWS = 2**23
+#: A fingerprint takes as much memory as so many band hashes.
+_FINGERPRINT_BANDS = 3
 #: A mapper writes what it has gathered when it holds this share of a task's memory.
 _RUN_SHARE = 8
 
@@ -97,12 +100,12 @@ class _Run:
         slices = min(bands, max(1, -(-16 * self.documents * bands // SLICE_BYTES)))
         per_slice = -(-bands // slices)
         foreign = [shard["rows"] for mapper in self.mappers[len(self.own) :] for shard in mapper["shards"]]
-        components_bytes = (self.documents + sum(foreign)) * components.UNION_BYTES
+        nodes = self.documents + sum(foreign)
         return {
             "fingerprint_partitions": self.context.partitions_for(self.documents * buckets.FINGERPRINT_BYTES),
             "slices": [list(range(first, min(bands, first + per_slice))) for first in range(0, bands, per_slice)],
             "band_partitions": self.context.partitions_for(self.documents * per_slice * buckets.BAND_BYTES),
-            "label_partitions": 1 if components_bytes <= memory else self.context.partitions_for(components_bytes),
+            "label_partitions": 1 if nodes * components.UNION_BYTES <= memory else -(-nodes * components.STAR_BYTES // memory),
             "component_rows": component_rows or max(2, memory // 3 // comparison.ROW_BYTES),
             "run_bytes": memory // _RUN_SHARE,
             "edge_limit": max(1_000, memory // 128),
@@ -310,7 +313,7 @@ class _Run:
         # The files of an index enter its digest, so their number must not hang on the memory of a task.
         counts = {
             "bands": max(1, -(-self.documents * self.scheme.bands // INDEX_PARTITION_ROWS)),
-            "fingerprints": max(1, -(-self.documents // INDEX_PARTITION_ROWS)),
+            "fingerprints": max(1, -(-_FINGERPRINT_BANDS * self.documents // INDEX_PARTITION_ROWS)),
         }
         removed = [outcomes.named_uri(self.work, mapper["mapper"]) for mapper in self.mappers]
         files = self.map("index-documents", index_files.write_documents, self.own, self.work, self.scheme, uri, removed)

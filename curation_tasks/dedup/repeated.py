@@ -126,7 +126,8 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
     decided = context.map("decisions", write_decisions, mappers, work, len(numbers), _limits(parameters), rounds, reason)
     index = None
     if context.index:
-        context.map("indexed", write_indexed, mappers, work, len(numbers), _limits(parameters), rounds)
+        run_bytes = context.memory_per_task // _RUN_SHARE
+        context.map("indexed", write_indexed, mappers, work, len(numbers), _limits(parameters), rounds, run_bytes)
         context.map("kept", gather_indexed, numbers, *of_partitions)
         step = (work, context.index, len(numbers) // indexed)
         index = commit_index(

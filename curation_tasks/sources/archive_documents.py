@@ -28,8 +28,9 @@ import pyarrow as pa
 from curation_tasks.context import RunContext
 from curation_tasks.parts import SourceUnit
 from curation_tasks.schema import REJECTION_COLUMNS, arrow_type
+from curation_tasks.sources.archive_record import ArchiveRecord
 from curation_tasks.sources.archive_salvage import LostRecord
-from curation_tasks.sources.archives import ArchiveReader, ArchiveRecord, record_of
+from curation_tasks.sources.archives import ArchiveReader, record_of
 from curation_tasks.sources.download import fetch, open_unit
 from curation_tasks.sources.extraction.decoding import claimed_language, decode_page
 from curation_tasks.sources.extraction.messages import RawPage

@@ -71,6 +71,7 @@ ARXIV = SourcePart(
         "repeated_id",
     ),
     libraries=("lxml",),
+    data_version=2,
     releases_gil=False,
     example={"files": "data/arXiv_src_2503_001.tar", "math": "latex"},
 )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from curation_tasks.sources.tex_commands import ENCODINGS
-from curation_tasks.sources.tex_text import without_comments
+from curation_tasks.sources.tex_reading import without_comments
 
 _INPUTENC = re.compile(rb"\\usepackage\s*\[([^\[\]]{0,1000})\]\s*\{(?:inputenc|inputenx)\}")
 _DOCUMENT_CLASS = re.compile(r"\\document(?:class|style)(?![a-zA-Z])")

@@ -1,6 +1,6 @@
 """A text of TeX with the places of its brackets: what is asked again and again is found in one pass.
 
-So nothing that is left open is searched twice, whatever a source holds.
+So nothing that is left open is searched twice, whatever a source holds. Comments go before all else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ _BLANKS = re.compile(r"[ \t]*(?:\n(?![ \t]*\n)[ \t]*)?")
 #: No token is an argument that closes a group, or is a mark of ours behind the end of what the source wrote.
 _NO_ARGUMENT = frozenset("}" + MARKS)
 _OPTIONAL = re.compile(r"\[((?:[^\[\]{}\\]|\\.|\{[^{}]*\})*)\]")
+
+#: What no text has, the marks of the tidying among it.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+_COMMENT = re.compile(r"(\\url\s*\{[^{}\n]*\}|\\[\s\S])|%[^\n]*(?:\n[ \t]*)?")
+
+
+def without_comments(source: str) -> str:
+    """A source without comments, and without characters that no text has. A line of which only a comment is left goes."""
+    source = _CONTROLS.sub("", source.replace("\r\n", "\n").replace("\r", "\n"))
+    return _COMMENT.sub(lambda match: match[1] or "", source) if "%" in source else source
 
 
 class Text:

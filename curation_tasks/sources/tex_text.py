@@ -17,12 +17,8 @@ from dataclasses import dataclass, field
 from curation_tasks.sources import tex_commands as tables
 from curation_tasks.sources.tex_macros import DEFINERS, Macros
 from curation_tasks.sources.tex_reading import ENVIRONMENT, Text
-from curation_tasks.sources.tex_tidying import BLANK, HOLE, LINE, PARAGRAPH, TITLE, TITLE_END, tidied
+from curation_tasks.sources.tex_tidying import HOLE, LINE, PARAGRAPH, TITLE, TITLE_END, as_it_is, tidied
 
-#: What no text has, the marks of the tidying among it.
-_MARKS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
-
-_COMMENT = re.compile(r"(\\url\s*\{[^{}\n]*\}|\\[\s\S])|%[^\n]*(?:\n[ \t]*)?")
 _TOKEN = re.compile(
     r"(?P<text>[^\\{}$~&`'\-\n\x01-\x05#]+)|(?P<command>\\(?:[a-zA-Z@]+\*?|[\s\S]|\Z))|(?P<break>\n[ \t]*\n\s*)|(?P<math>\$\$?)"
     r"|(?P<quote>``|''|`|---?)|(?P<mark>[\x01-\x05])|(?P<other>[\s\S])"
@@ -82,12 +78,6 @@ class Paper:
     abstract: str = ""
     section_titles: list[str] = field(default_factory=list)
     bounded: bool = False
-
-
-def without_comments(source: str) -> str:
-    """A source without comments, and without characters that no text has. A line of which only a comment is left goes."""
-    source = _MARKS.sub("", source.replace("\r\n", "\n").replace("\r", "\n"))
-    return _COMMENT.sub(lambda match: match[1] or "", source) if "%" in source else source
 
 
 def paper_of(source: str, options: TexOptions | None = None) -> Paper:
@@ -332,7 +322,7 @@ class _Scanner:
                 self._formula(source.value[behind:end], f"\\begin{{{name}}}", f"\\end{{{name}}}", display=name != "math")
                 return end_behind
             if name in tables.CODE_ENVIRONMENTS:
-                self._out.append(PARAGRAPH + (_as_it_is(source.value[behind:end]) if self._options.code else HOLE) + PARAGRAPH)
+                self._out.append(PARAGRAPH + (as_it_is(source.value[behind:end]) if self._options.code else HOLE) + PARAGRAPH)
                 return end_behind
             if name in tables.DROPPED_ENVIRONMENTS:
                 self._out.append(HOLE)
@@ -375,9 +365,3 @@ class _Scanner:
         formula = " ".join(_NO_MATH.sub("", self.macros.expanded(content)).split())
         formula = f"{opening}{formula}{closing}" if opening.startswith("$") else f"{opening} {formula} {closing}"
         self._out.append(f"{LINE}{formula}{LINE}" if display else formula)
-
-
-def _as_it_is(code: str) -> str:
-    """Source code whose blanks and line ends survive the tidying."""
-    code = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
-    return code.replace(" ", BLANK).replace("\t", 4 * BLANK).replace("\n", LINE)

@@ -36,3 +36,9 @@ def _edge(match: re.Match[str]) -> str:
     if (end < len(text) and text[end] in ",;:)]") or before in ("(", "["):
         return ""
     return " " if " " in match[0] else ""
+
+
+def as_it_is(code: str) -> str:
+    """Source code whose blanks and line ends survive the tidying."""
+    code = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
+    return code.replace(" ", BLANK).replace("\t", 4 * BLANK).replace("\n", LINE)

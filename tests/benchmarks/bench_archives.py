@@ -22,7 +22,8 @@ from fastwarc.warc import ArchiveIterator
 from curation_tasks.context import RunContext
 from curation_tasks.parts import SourceUnit
 from curation_tasks.sources.archive_documents import read_archive
-from curation_tasks.sources.archives import ArchiveReader, ArchiveRecord
+from curation_tasks.sources.archive_record import ArchiveRecord
+from curation_tasks.sources.archives import ArchiveReader
 from curation_tasks.sources.extraction.parser_process import close_idle
 from curation_tasks.sources.web import WarcParameters
 

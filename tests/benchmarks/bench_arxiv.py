@@ -19,7 +19,8 @@ from curation_tasks.context import RunContext
 from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.sources.catalog import PARTS
 from curation_tasks.sources.tex_files import decoded
-from curation_tasks.sources.tex_text import paper_of, without_comments
+from curation_tasks.sources.tex_reading import without_comments
+from curation_tasks.sources.tex_text import paper_of
 
 SOURCE = next(part for part in PARTS if part.name == "arxiv")
 FLOOR = 1.0

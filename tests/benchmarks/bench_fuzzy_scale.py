@@ -1,14 +1,16 @@
 """Fuzzy de-duplication at scale: shards of made-up documents to decisions, step by step, with time, memory and storage.
 
-    python tests/benchmarks/bench_fuzzy_scale.py [--documents 1e6] [--workers 2] [--memory 2e9] [--folder DIR] [--corpus FILE]
+    python tests/benchmarks/bench_fuzzy_scale.py [--documents 1e6] [--workers 2] [--memory 2e9] [--earlier] [--folder DIR] [--corpus FILE]
 
 Documents have 30 words, about 200 bytes. A third of them are copies with a few words changed at the end, of texts of which
-some are copied often; 2 % are one text, 1 % nearly one text, and 0.5 % a template: alike, but below the threshold. The
-option ``--corpus`` is taken for the sake of `make bench` and not used.
+some are copied often; 2 % are one text, 1 % nearly one text, and 0.5 % a template: alike, but below the threshold. With
+``--earlier`` an index is written, and the documents are then compared with it as if they were a later snapshot. The option
+``--corpus`` is taken for the sake of `make bench` and not used.
 """
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -26,8 +28,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation_tasks.context import ReductionContext
-from curation_tasks.dedup.estimate import Assumptions, Size, near, totals
+from curation_tasks.context import EarlierIndex, ReductionContext
+from curation_tasks.dedup.estimate import Assumptions, Size, totals, worker_bytes
+from curation_tasks.dedup.estimate_near import near
 from curation_tasks.dedup.fuzzy import fuzzy
 from curation_tasks.dedup.fuzzy_parts import FuzzyParameters
 from curation_tasks.manifest import Dataset, Decisions, Manifest, write_list
@@ -46,6 +49,7 @@ def main() -> int:
     parser.add_argument("--documents", type=float, default=1e5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory", type=float, default=2e9, help="bytes of a task")
+    parser.add_argument("--earlier", action="store_true", help="write an index, and compare the documents with it")
     parser.add_argument("--folder", help="where to work; a temporary folder by default")
     parser.add_argument("--corpus", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -53,22 +57,32 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         dataset = make_dataset(Path(folder), int(arguments.documents))
         print(f"{dataset.rows:,} documents, {sum(shard.text_bytes for shard in dataset.shards) / 1e6:,.0f} MB of text")
-        steps = Steps(arguments.workers, Path(folder) / "work")
-        context = ReductionContext(
-            pipeline="bench", snapshot="all", stage="dedup", folder=folder, work=f"{folder}/work", map=steps,
-            memory_per_task=int(arguments.memory),
-        )  # fmt: skip
-        started, cpu = time.perf_counter(), time.process_time()
-        decisions = fuzzy(dataset, FuzzyParameters(), context)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        steps.report()
-        beside_the_model(dataset, decisions, steps, int(arguments.memory))
-        print(" · ".join(f"{name} {count:,}" for name, count in {**decisions.counters, **decisions.effort}.items()))
-        later = seconds - steps.seconds["signatures"]
-        print(f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {arguments.workers} threads")
-        print(f"{cpu:,.0f} core-seconds")
-        print(f"peak memory {steps.peak / 1e9:.1f} GB, temporary storage {steps.stored / 1e9:.1f} GB")
+        index = run(dataset, arguments, folder, "first", ())
+        if arguments.earlier:
+            run(dataset, arguments, folder, "later", (EarlierIndex("first", index["uri"], index["digest"]),), index["documents"])
     return 0
+
+
+def run(
+    dataset: Dataset, arguments: argparse.Namespace, folder: str, name: str, earlier: tuple[EarlierIndex, ...], indexed: int = 0
+) -> dict[str, Any] | None:
+    """Runs all steps and prints what they took; the index, if one is wanted."""
+    steps = Steps(arguments.workers, Path(folder) / name)
+    context = ReductionContext(
+        pipeline="bench", snapshot="all", stage="dedup", folder=folder, work=f"{folder}/{name}", map=steps,
+        memory_per_task=int(arguments.memory), earlier=earlier, index=f"{folder}/{name}-index" if arguments.earlier else "",
+    )  # fmt: skip
+    started, cpu = time.perf_counter(), time.process_time()
+    decisions = fuzzy(dataset, FuzzyParameters(), context)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    steps.report()
+    beside_the_model(dataset, decisions, steps, arguments, indexed)
+    print(" · ".join(f"{name} {count:,}" for name, count in {**decisions.counters, **decisions.effort}.items()))
+    later = seconds - steps.seconds["signatures"]
+    print(f"shards to decisions {seconds:,.0f} s ({later:,.0f} s from signatures on), {arguments.workers} threads")
+    print(f"{cpu:,.0f} core-seconds")
+    print(f"peak memory {steps.peak / 1e9:.1f} GB, temporary storage {steps.stored / 1e9:.1f} GB")
+    return decisions.index and decisions.index | {"uri": context.index}
 
 
 class Steps:
@@ -123,8 +137,8 @@ class Steps:
 
 
 def base_name(name: str) -> str:
-    """``compare-1-0`` → ``compare``."""
-    return name.removesuffix(".parquet").rstrip("-0123456789")
+    """``compare-1-0`` → ``compare``, ``index-bands-0-sorted`` → ``index-bands-sorted``."""
+    return re.sub(r"-\d+(?=-|$)", "", name.removesuffix(".parquet"))
 
 
 def measured_shares(dataset: Dataset, decisions: Decisions, steps: Steps, bands: int) -> Assumptions:
@@ -146,18 +160,19 @@ def measured_shares(dataset: Dataset, decisions: Decisions, steps: Steps, bands:
     )
 
 
-def beside_the_model(dataset: Dataset, decisions: Decisions, steps: Steps, memory: int) -> None:
+def beside_the_model(dataset: Dataset, decisions: Decisions, steps: Steps, arguments: argparse.Namespace, indexed: int) -> None:
     """Prints what `curate plan --estimate` says of each step beside what was measured, with the shares of these documents."""
     parameters, text_bytes = FuzzyParameters(), sum(shard.text_bytes for shard in dataset.shards)
-    size = Size(dataset.rows, text_bytes, memory, len(dataset.shards), measured_shares(dataset, decisions, steps, parameters.banding.bands))
+    shares = measured_shares(dataset, decisions, steps, parameters.banding.bands)
+    size = Size(dataset.rows, text_bytes, int(arguments.memory), len(dataset.shards), shares, indexed)
     print(f"\n{'model / measured':14}{'rows':>25}{'MB':>19}{'files':>11}{'CPU s':>15}{'GB':>11}")
-    modelled = near(parameters, size)
+    modelled = near(parameters, size, index=arguments.earlier)
     for step in modelled:
         rows, written, files = steps.written(step.folders or (step.name,))
         cpu, highest = steps.spent(step.maps or (step.name,))
         print(
             f"{step.name:14}{step.rows:13,.0f} /{rows:10,}{step.bytes / 1e6:10,.1f} /{written / 1e6:7,.1f}{step.files:6.0f} /{files:3}"
-            f"{step.core_seconds:8.1f} /{cpu:5.1f}{step.memory_bytes / 1e9:6.1f} /{highest / 1e9:3.1f}"
+            f"{step.core_seconds:8.1f} /{cpu:5.1f}{worker_bytes(step.memory_bytes, arguments.workers) / 1e9:6.1f} /{highest / 1e9:3.1f}"
         )
     total = totals(modelled)
     left = {base_name(file.relative_to(steps.work).parts[0]) for file in steps.files} - {

@@ -22,7 +22,7 @@ from fresh_process import Memory, run_alone
 
 from curation_tasks.catalog import load_catalog
 from curation_tasks.context import ReductionContext
-from curation_tasks.dedup.estimate import Assumptions, Size
+from curation_tasks.dedup.estimate import Assumptions, Size, worker_bytes
 from curation_tasks.manifest import Dataset
 
 
@@ -57,7 +57,7 @@ def measure(dataset: Dataset, name: str, memory: int, folder: str) -> None:
     print(f"{'step':22}{'imported':>9}{'task':>8}{'process':>9}{'model':>8}  MB")
     steps = {of: step for step in part.load_costs()(parameters, size, index=True) for of in step.maps or (step.name,)}
     for step, held in found.items():
-        modelled = f"{(steps[step].memory_bytes) / 1e6:8,.0f}" if step in steps else ""
+        modelled = f"{worker_bytes(steps[step].memory_bytes) / 1e6:8,.0f}" if step in steps else ""
         print(f"{step:22}{held.imported / 1e6:9,.0f}{held.task / 1e6:8,.0f}{held.peak / 1e6:9,.0f}{modelled}", flush=True)
 
 

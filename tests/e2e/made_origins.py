@@ -10,7 +10,7 @@ import random
 import tarfile
 from io import BytesIO
 
-from made_archives import ArchiveMaker, page, snapshot_files
+from made_archives import ArchiveMaker, page, sentences, snapshot_files
 from wikipedia_dump import DumpPage, origin
 
 CRAWL = "CC-MAIN-2025-33"
@@ -26,7 +26,8 @@ WORDS = """river town water bridge market wood stone people house spring summer 
 
 
 def common_crawl() -> dict[str, bytes]:
-    """Two files: 40 good pages, three copies, two near copies, and pages that some stage has to reject."""
+    """Two files: 42 good pages, of which two say the same in one place, three copies, two near copies, and pages that some stage
+    has to reject."""
     german = f'<html lang="de"><body><article>{"".join(f"<p>{GERMAN}</p>" for _ in range(3))}</article></body></html>'.encode()
     first = ArchiveMaker().info()
     for number in range(20):
@@ -47,6 +48,10 @@ def common_crawl() -> dict[str, bytes]:
     second.fetched("http://short.example/", b"<html><body><article><p>This page has only a few words for us.</p></article></body></html>")
     contact = page(99, 10).replace(b"</article>", b"<p>Write to jane.roe@example.org and we will answer you in a week.</p></article>")
     second.fetched("http://contact.example/", contact)
+    second.fetched("http://first.example/porn/", page(50, 10))
+    said = f"<p>{' '.join(sentences(51, 4))}</p></article>".encode()
+    for number in (52, 53):
+        second.fetched(f"http://said.example/{number}", page(number, 10).replace(b"</article>", said))
     return snapshot_files(CRAWL, {"warc": [first.bytes(), second.bytes()]})
 
 

@@ -50,20 +50,22 @@ def test_every_record_of_the_archives_is_accounted_for(english):
     counted = sum(number for name, number in pages["counters"].items() if name.startswith("skipped."))
     assert pages["counters"]["records.in_archives"] == pages["counts"]["documents"] + pages["counts"]["rejected"] + counted
     # Three records a page, and the two that stand alone.
-    assert pages["counters"]["records.in_archives"] == 2 + 3 * (20 + 3 + 1 + 20 + 2 + 4) + 2
+    assert pages["counters"]["records.in_archives"] == 2 + 3 * (20 + 3 + 1 + 20 + 2 + 4 + 3) + 2
     assert {name: pages["counters"][name] for name in ("skipped.status", "skipped.content_type", "skipped.language")} == {
         "skipped.status": 1, "skipped.content_type": 1, "skipped.language": 1,
     }  # fmt: skip
     assert pages["reasons"] == {"empty_text": 1}
-    assert pages["counts"]["documents"] == 20 + 3 + 20 + 2 + 3
+    assert pages["counts"]["documents"] == 20 + 3 + 20 + 2 + 3 + 3
 
 
 def test_each_stage_finds_what_was_planted_for_it(english):
+    assert content(english["clean"])["reasons"] == {"url.substring": 1}
     assert sum(content(english["english"])["reasons"].values()) == 1
     assert sum(content(english["quality"])["reasons"].values()) == 1
     assert content(english["exact"])["reasons"] == {"exact_duplicate": 3}
     assert content(english["fuzzy"])["reasons"] == {"fuzzy_duplicate": 2}
-    assert english["export-parquet"]["counts"]["documents"] == english["export-jsonl"]["counts"]["documents"] == 41
+    assert content(english["sentences"])["counts"]["cut_documents"] == 1
+    assert english["export-parquet"]["counts"]["documents"] == english["export-jsonl"]["counts"]["documents"] == 43
 
 
 def test_what_is_published_has_the_columns_of_its_pages_and_no_address_of_a_person(english):

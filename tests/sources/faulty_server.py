@@ -34,6 +34,16 @@ class FaultyServer:
     served: list[tuple[str, int, int]] = field(default_factory=list)
 
 
+def answer_busy(handler: BaseHTTPRequestHandler, status: int = 503, retry_after: str | None = "0") -> bool:
+    """Asks who asks to come again; for ``faults``."""
+    handler.send_response(status)
+    if retry_after is not None:
+        handler.send_header("Retry-After", retry_after)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+    return True
+
+
 @contextmanager
 def serving(files: Mapping[str, bytes] | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultyServer]:
     """A server that runs as long as the context; with ``tls`` over HTTPS."""

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from faulty_server import answer_busy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -153,11 +154,7 @@ def test_a_month_from_a_mirror_with_faults(server):
 
     def faults(handler, number):
         if handler.path.endswith("_002.tar") and number == 1:
-            handler.send_response(503)
-            handler.send_header("Retry-After", "0")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return True
+            return answer_busy(handler)
         return False
 
     server.faults = faults

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from faulty_server import answer_busy
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.parts import Parameters, SourceUnit
@@ -47,14 +48,7 @@ def busy(times: int, status: int = 503, retry_after: str | None = None) -> Fault
     """Answers so for the first requests."""
 
     def fault(handler: BaseHTTPRequestHandler, number: int) -> bool:
-        if number > times:
-            return False
-        handler.send_response(status)
-        if retry_after is not None:
-            handler.send_header("Retry-After", retry_after)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-        return True
+        return number <= times and answer_busy(handler, status, retry_after)
 
     return fault
 
@@ -70,6 +64,21 @@ def broken(content: bytes, times: int, after: int, announced: int | None = None)
         handler.end_headers()
         handler.wfile.write(content[:after])
         handler.close_connection = True
+        return True
+
+    return fault
+
+
+def redirected(path: str, status: int) -> Fault:
+    """Sends who asks for the path to ``/file.txt``."""
+
+    def fault(handler: BaseHTTPRequestHandler, number: int) -> bool:
+        if handler.path != path:
+            return False
+        handler.send_response(status)
+        handler.send_header("Location", "/file.txt")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
         return True
 
     return fault
@@ -298,16 +307,7 @@ class TestWays:
         self.server, self.url = server, f"{server.base}/file.txt"
 
     def test_a_redirect_is_followed_by_parts_too(self):
-        def redirect(handler: BaseHTTPRequestHandler, number: int) -> bool:
-            if handler.path != "/moved":
-                return False
-            handler.send_response(302)
-            handler.send_header("Location", "/file.txt")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return True
-
-        self.server.faults = redirect
+        self.server.faults = redirected("/moved", 302)
         moved = f"{self.server.base}/moved"
         assert fetched(Download(moved)) == [LARGE]
         with open_remote(moved) as file:
@@ -315,14 +315,7 @@ class TestWays:
             assert file.read(50) == LARGE[4_000_000:4_000_050]
 
     def test_redirects_without_end_are_an_input_error(self):
-        def redirect(handler: BaseHTTPRequestHandler, number: int) -> bool:
-            handler.send_response(301)
-            handler.send_header("Location", "/file.txt")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return True
-
-        self.server.faults = redirect
+        self.server.faults = redirected("/file.txt", 301)
         with pytest.raises(InputError, match="redirects again and again"):
             fetched(Download(self.url))
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from curation_tasks.sources.tex_files import decoded, main_file, source_of
 from curation_tasks.sources.tex_macros import Macros
-from curation_tasks.sources.tex_reading import Text
-from curation_tasks.sources.tex_text import TexOptions, paper_of, without_comments
+from curation_tasks.sources.tex_reading import Text, without_comments
+from curation_tasks.sources.tex_text import TexOptions, paper_of
 
 
 def text_of(source, **options):

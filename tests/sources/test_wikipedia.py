@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_server import answer_busy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -128,11 +129,7 @@ def test_requests_that_fail_are_tried_again(origin):
 
     def faults(handler, number):
         if handler.path.endswith("dumpstatus.json") and number == 1:
-            handler.send_response(503)
-            handler.send_header("Retry-After", "0")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return True
+            return answer_busy(handler)
         if handler.path == data and number == 2:  # the header came; the range breaks off
             first, last = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
             last = min(last, len(origin.files[data]) - 1)
