@@ -18,14 +18,17 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 .tools/bin/uv:
-	python3 -m venv .tools && .tools/bin/pip install --quiet uv==$(UV_VERSION)
+	@echo "Fetching uv into .tools, for this machine has none"
+	@python3 -m venv .tools && .tools/bin/pip install --quiet uv==$(UV_VERSION)
 
 .venv/.synced: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
-	$(UV) sync --locked --quiet --inexact --no-default-groups --extra airflow --extra tasks
+	@echo "Installing into .venv: about 1.8 GB, the first time minutes; later nothing"
+	@$(UV) sync --locked --quiet --inexact --no-default-groups --extra airflow --extra tasks
 	@touch $@
 
 .venv/.synced-dev: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
-	$(UV) sync --locked --quiet --extra airflow --extra tasks
+	@echo "Installing for development into .venv: about 2.2 GB, the first time minutes; later nothing"
+	@$(UV) sync --locked --quiet --extra airflow --extra tasks
 	@touch .venv/.synced $@
 
 setup: .venv/.synced-dev ## Install everything for development into .venv.

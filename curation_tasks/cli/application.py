@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
+import os
 import signal
 import sys
 from typing import Annotated
@@ -104,39 +106,58 @@ for _command in application.registered_commands:
 
 
 def main() -> None:
-    """The entry point: runs a command and turns what it raises into an exit code (see ``curation_tasks.errors``)."""
+    """The entry point: runs a command and ends the process with its exit code (see ``curation_tasks.errors``).
+
+    The interpreter is not taken down on the way. A thread of Arrow's may still let go of a file that Python has opened, and when
+    that happens while the interpreter ends, the process aborts although the command has done its work (apache/arrow#39162).
+    """
+    code = _exit_code()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # whoever read has enough
+    except OSError as error:
+        _say(f"what was printed is not complete: {error}")
+        code = code or EXIT_INTERNAL
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _exit_code() -> int:
+    """Runs the command; what it raises becomes an exit code."""
     configure_logs()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         application()
+        return 0
     except CurationError as error:
         _say(str(error))
-        sys.exit(error.exit_code)
+        return error.exit_code
     except MemoryError:
         _say("out of memory\n  what to do: give the stage more `resources.memory`, or fewer --workers")
-        sys.exit(EXIT_INTERNAL)
+        return EXIT_INTERNAL
     except KeyboardInterrupt:
-        _stopped()
+        return _stopped()
     except SystemExit as end:
         # What a key press has become by the time it leaves a command.
         if end.code == EXIT_INTERRUPTED:
-            _stopped()
-        raise
+            return _stopped()
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return 0
     except Exception:
         logger().error("stopped by an unexpected error", exc_info=True)
-        sys.exit(EXIT_INTERNAL)
+        return EXIT_INTERNAL
 
 
 def _say(message: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {message.replace('[', chr(92) + '[')}", soft_wrap=True)
 
 
-def _stopped() -> None:
+def _stopped() -> int:
     _say("stopped; finished units are kept, the same command goes on there")
-    sys.exit(EXIT_INTERRUPTED)
+    return EXIT_INTERRUPTED
 
 
 def _terminate(number: int, frame: object) -> None:

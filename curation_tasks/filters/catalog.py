@@ -142,7 +142,7 @@ class QualityParameters(RuleChoice):
         {},
         description="Signals of your own: a name that begins with `user_` → an entry point of the group `curation_tasks.functions`, or "
         "`package.module:function` below a package of CURATE_ALLOWED_PACKAGES. It is given an Arrow array of texts and gives one "
-        "float64 a text.",
+        "finite number a text; NaN, null and infinity stop the run.",
     )
 
     @model_validator(mode="after")

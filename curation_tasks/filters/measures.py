@@ -19,7 +19,6 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
 from curation_tasks.filters.language_codes import list_for
-from curation_tasks.functions import load_function
 from curation_tasks.kernels.character_repetition import character_runs
 from curation_tasks.kernels.character_sets import characters_of_set
 from curation_tasks.kernels.characters import letters_and_numbers, special_characters
@@ -187,15 +186,3 @@ def _html_text(texts: pa.Array) -> np.ndarray:
 
     lengths = [len(extract_plain_text(text, main_content=False, links=False)) if text else 0 for text in texts.to_pylist()]
     return np.array(lengths, np.int64)
-
-
-def user_signal(place: str, texts: pa.Array) -> np.ndarray:
-    """What a user's function says of the texts.
-
-    Raises:
-        ConfigError: It is not there, or does not give one number a text.
-    """
-    values = np.asarray(load_function(place)(pc.fill_null(texts, "")), np.float64)
-    if values.shape != (len(texts),):
-        raise ConfigError(f"the signal {place} gave an array of shape {values.shape}", expected=f"({len(texts)},): one number a text")
-    return values

@@ -329,3 +329,51 @@ def test_a_plan_estimates_what_deduplication_costs(finished):
 def test_unindex_says_that_there_is_no_index(finished):
     folder, *_ = finished
     assert "has no published index" in curate("unindex", "stories:s0", "--pipeline", "small", "--root", folder / "data", check=78).stderr
+
+
+LEFT_BEHIND = """
+import io, threading, time
+import pyarrow as pa, pyarrow.parquet as pq
+from curation_tasks.cli import application
+
+class Slow(io.BytesIO):
+    def readinto(self, *arguments):
+        reading.set()
+        time.sleep(0.3)
+        return super().readinto(*arguments)
+    def read(self, *arguments):
+        reading.set()
+        time.sleep(0.3)
+        return super().read(*arguments)
+
+def command():
+    table = pa.BufferOutputStream()
+    pq.write_table(pa.table({"text": ["a"], "url": ["b"]}), table)
+    file = pq.ParquetFile(io.BytesIO(table.getvalue().to_pybytes()), pre_buffer=True)
+    slow = pq.ParquetFile(Slow(table.getvalue().to_pybytes()), metadata=file.metadata, pre_buffer=True)
+    reading.clear()
+    threading.Thread(target=slow.read_row_group, args=(0,), daemon=True).start()
+    reading.wait()
+    print("done")
+
+reading = threading.Event()
+application.application = command
+{end}
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("application.main()", 0), ("command()", -6)])
+def test_a_thread_of_arrow_that_outlives_a_command_does_not_abort_it(end, code):
+    """Where the interpreter is taken down, as the second program does, it aborts: the day it no longer does, ``main`` may do so too."""
+    program = LEFT_BEHIND.replace("{end}", end)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (code, "done\n"), ended.stderr
+
+
+def test_output_that_cannot_be_written_is_no_success(finished):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "curation_tasks.cli", "show", finished[2]], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 70
+    assert "No space left" in ended.stderr
