@@ -6,10 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, kernel, positions
-from curation_tasks.kernels.line_scan import copy
-from curation_tasks.kernels.utf8 import string_array, text_buffers
-
 
 class Overlay:
     """Texts of which some rows change, some of them many times: what is written is kept aside until all of it is put in place.
@@ -62,32 +58,13 @@ class Overlay:
 
 
 def with_rows(texts: pa.Array, rows: np.ndarray, written: pa.Array) -> pa.Array:
-    """The texts with others in some rows: ``pyarrow.compute.replace_with_mask``, and one copy of the bytes.
+    """The texts with others in some rows.
 
     Args:
         texts: string or large_string, shape (rows,); nulls stay null.
-        rows: int64, ascending, none of them of a null.
-        written: For each of ``rows``; none of them null.
-
-    Returns:
-        The same type and length.
+        rows: int64, ascending.
+        written: For each of ``rows``, of the same type.
     """
-    offsets, data = text_buffers(texts)
-    new_offsets, new_data = text_buffers(written)
-    lengths = np.diff(offsets)
-    lengths[rows] = np.diff(new_offsets)
-    to = np.concatenate([[0], np.cumsum(lengths)])
-    output = np.empty(to[-1], np.uint8)
-    _copy(data, offsets, new_data, new_offsets, positions(rows), to, output)
-    return string_array(texts, to, output)
-
-
-@kernel(f"void({BYTES}, {OFFSETS}, {BYTES}, {OFFSETS}, {OFFSETS}, int64[::1], uint8[::1])")
-def _copy(data, offsets, new_data, new_offsets, rows, to, output):
-    behind = np.int64(0)  # the row behind the last one that was written
-    for number in range(rows.shape[0]):
-        row = rows[number]
-        copy(data, offsets[behind], offsets[row], output, to[behind])
-        copy(new_data, new_offsets[number], new_offsets[number + 1], output, to[row])
-        behind = row + 1
-    copy(data, offsets[behind], offsets[offsets.shape[0] - 1], output, to[behind])
+    mask = np.zeros(len(texts), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(texts, pa.array(mask), written)
