@@ -12,7 +12,7 @@ from curation_tasks.lineage.report import render_report, write_report
 from curation_tasks.lineage.tree import ancestors
 from curation_tasks.manifest import Manifest
 
-_VOID = {"meta", "link", "br", "img", "input", "hr"}
+_VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 class Page(HTMLParser):
