@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from curation_tasks.cleaning.parameters import NormalizeParameters
 from curation_tasks.context import RunContext
-from curation_tasks.kernels.identity import normalize
+from curation_tasks.kernels.normalization import normalize
 from curation_tasks.schema import with_columns
 
 

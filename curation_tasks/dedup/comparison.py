@@ -27,19 +27,9 @@ from curation_tasks.dedup.placement import Placement, found_in
 from curation_tasks.dedup.rows import RANK, rows_uri
 from curation_tasks.dedup.signatures import Scheme, band_names, sketch_words
 from curation_tasks.errors import ConfigError
-from curation_tasks.kernels.survivors import (
-    KEPT,
-    KNOWN,
-    OPEN,
-    REMOVED,
-    UNDECIDED,
-    Buckets,
-    Comparison,
-    Edges,
-    buckets_of,
-    compare,
-    cut_pairs,
-)
+from curation_tasks.kernels.buckets import Buckets, buckets_of
+from curation_tasks.kernels.pair_cuts import cut_pairs
+from curation_tasks.kernels.survivors import KEPT, KNOWN, OPEN, REMOVED, UNDECIDED, Comparison, Edges, compare
 
 #: A sketch of 256 bytes, 25 numbers of buckets, rank, node and status.
 ROW_BYTES = 380

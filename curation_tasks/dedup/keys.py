@@ -11,7 +11,8 @@ import xxhash
 from curation_tasks.dedup.catalog import COMPARABLE, ExactParameters
 from curation_tasks.errors import ConfigError
 from curation_tasks.functions import load_function
-from curation_tasks.kernels.identity import normalize, text_hashes
+from curation_tasks.kernels.identity import text_hashes
+from curation_tasks.kernels.normalization import normalize
 from curation_tasks.schema import column_type
 from curation_tasks.storage.shard import is_stringlike
 

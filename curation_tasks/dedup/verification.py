@@ -21,8 +21,9 @@ from curation_tasks.dedup.placement import Placement
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.errors import InputError
+from curation_tasks.kernels.decisions import decide
 from curation_tasks.kernels.shingles import distinct_shingles, jaccard
-from curation_tasks.kernels.survivors import REMOVED, Edges, decide
+from curation_tasks.kernels.survivors import REMOVED, Edges
 from curation_tasks.storage.filesystem import open_input, storage_errors
 
 #: How the similarity of a decision was found.

@@ -51,9 +51,31 @@ class ParquetExportParameters(ExportedColumns):
     )
 
 
+class FastTextExportParameters(Parameters):
+    """Training files of fastText: a line `__label__NAME text` for each document."""
+
+    label: str | None = Field(None, pattern=r"^\S+$", description="The label of all documents, without `__label__`.")
+    label_column: str | None = Field(None, description="The column that holds the label of each document, as `language`.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> FastTextExportParameters:
+        if (self.label is None) == (self.label_column is None):
+            raise ValueError("give `label`, or `label_column`, and not both")
+        return self
+
+
 _JSONL_SUFFIX = {"none": ".jsonl", "gzip": ".jsonl.gz", "zstd": ".jsonl.zst"}
 
 PARTS = (
+    ExportPart(
+        name="fasttext",
+        summary="Training files of fastText: a line `__label__NAME text` for each document",
+        parameters=FastTextExportParameters,
+        implementation="curation_tasks.export.fasttext:write_fasttext",
+        suffix=".txt",
+        reads=lambda parameters: ("text", *([parameters.label_column] if parameters.label_column else [])),
+        example={"label": "hq"},
+    ),
     ExportPart(
         name="jsonl",
         summary="JSON Lines, plain, gzip or zstd",

@@ -19,7 +19,7 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
 from curation_tasks.filters.language_codes import list_for
-from curation_tasks.functions import load_function
+from curation_tasks.filters.perplexity import line_scores
 from curation_tasks.kernels.character_repetition import character_runs
 from curation_tasks.kernels.character_sets import characters_of_set
 from curation_tasks.kernels.characters import letters_and_numbers, special_characters
@@ -71,6 +71,11 @@ def measured_counts(
             _log_probabilities(texts, context.local_path(str(parameters.word_frequencies)), choice.words)
         ],
         ("shorter_words", "longer_words"): lambda: _words_of_both(texts, batch.column(str(parameters.translation_column)), choice.words),
+        ("negative_log_scores", "scored_words"): lambda: line_scores(
+            texts,
+            context.local_path(str(parameters.language_model)),
+            tokenizer_of(context.local_path(parameters.tokenizer)) if parameters.tokenizer else None,
+        ),
         ("html_text_characters",): lambda: [_html_text(texts)],
     }
     found: dict[str, np.ndarray] = {}
@@ -98,7 +103,7 @@ def _lines(path: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(path: str) -> Any:
+def tokenizer_of(path: str) -> Any:
     # The workers of the stage are the parallelism.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
@@ -113,7 +118,7 @@ def _tokenizer(path: str) -> Any:
 
 
 def _tokens(texts: pa.Array, path: str) -> np.ndarray:
-    tokenizer = _tokenizer(path)
+    tokenizer = tokenizer_of(path)
     counts: list[int] = []
     for start in range(0, len(texts), _TOKENIZED_TEXTS):
         encoded = tokenizer.encode_batch_fast(texts.slice(start, _TOKENIZED_TEXTS).to_pylist(), add_special_tokens=False)
@@ -187,15 +192,3 @@ def _html_text(texts: pa.Array) -> np.ndarray:
 
     lengths = [len(extract_plain_text(text, main_content=False, links=False)) if text else 0 for text in texts.to_pylist()]
     return np.array(lengths, np.int64)
-
-
-def user_signal(place: str, texts: pa.Array) -> np.ndarray:
-    """What a user's function says of the texts.
-
-    Raises:
-        ConfigError: It is not there, or does not give one number a text.
-    """
-    values = np.asarray(load_function(place)(pc.fill_null(texts, "")), np.float64)
-    if values.shape != (len(texts),):
-        raise ConfigError(f"the signal {place} gave an array of shape {values.shape}", expected=f"({len(texts)},): one number a text")
-    return values

@@ -5,6 +5,8 @@ For a signal that no formula on counts can give, write a function and name it un
     user_signals: {user_shouting_ratio: my_package.signals:shouting_ratio}
     extra_rules: [{signal: user_shouting_ratio, max: 0.5}]
 
+NaN, null and infinity are errors and not verdicts, whether or not a rule bounds the signal: say what an empty text is worth.
+
 >>> import numpy as np, pyarrow.compute as pc
 >>> def shouting_ratio(texts):
 ...     '''Share of capitals: an Arrow array of strings in, one float64 a text out.'''
@@ -23,10 +25,12 @@ import numpy as np
 import pyarrow as pa
 
 from curation_tasks.context import RunContext
+from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters
-from curation_tasks.filters.measures import measured_counts, stop_words_of, user_signal
+from curation_tasks.filters.measures import measured_counts, stop_words_of
 from curation_tasks.filters.routing import routes_of
 from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS
+from curation_tasks.filters.user_signals import user_signal
 from curation_tasks.kernels.text_counts import text_counts
 from curation_tasks.schema import arrow_type, reject_by_rules, with_columns
 
@@ -42,7 +46,7 @@ def quality(batch: pa.RecordBatch, parameters: QualityParameters, context: RunCo
     names = parameters.signal_names()
     values = {name: np.zeros(len(batch), _dtype(name)) for name in names}
     for language, rows in _rows_by_language(batch, parameters):
-        read = batch.select(parameters.columns_read())
+        read = batch.select([*parameters.columns_read(), *(name for name in ("doc_id",) if name in batch.schema.names)])
         chosen = read if len(rows) == len(batch) else read.take(pa.array(rows))
         for name, found in _signals(chosen, names, language, parameters, context).items():
             values[name][rows] = found
@@ -50,7 +54,11 @@ def quality(batch: pa.RecordBatch, parameters: QualityParameters, context: RunCo
 
 
 def judge(batch: pa.RecordBatch, parameters: QualityParameters, context: RunContext) -> pa.RecordBatch:
-    """The rejections of ``quality`` from the signals that it measured before; reads no text."""
+    """The rejections of ``quality`` from the signals that it measured before; reads no text.
+
+    Raises:
+        ConfigError: A stored signal is null or NaN, of which a bound says nothing.
+    """
     judged_by = parameters.judged_by()
     if not judged_by:
         return batch
@@ -58,8 +66,17 @@ def judge(batch: pa.RecordBatch, parameters: QualityParameters, context: RunCont
     judged = np.array([batch.column(bound.signal).to_numpy(zero_copy_only=False) for _, bound in judged_by], np.float64)
     limits = np.array([bound.value for _, bound in judged_by])
     below = np.array([bound.side == "min" for _, bound in judged_by])[:, None]
+    concerned = np.array([rows_of[bound.reason] for _, bound in judged_by])
+    if (nothing := np.isnan(judged) & concerned).any():
+        rule = int(np.flatnonzero(nothing.any(axis=1))[0])
+        raise ConfigError(
+            f"the signal {judged_by[rule][1].signal} is null or NaN for {nothing[rule].sum():,} of {len(batch):,} documents",
+            where=context.stage,
+            expected="a number for every document that a rule is for",
+            remedy="run the stage again: a function of yours that gives no number is refused there, with the documents named",
+        )
     missed = np.where(below, judged < limits[:, None], judged > limits[:, None])
-    missed &= np.array([rows_of[bound.reason] for _, bound in judged_by])
+    missed &= concerned
     return reject_by_rules(batch, [bound.reason for _, bound in judged_by], missed, judged, limits)
 
 
@@ -97,4 +114,5 @@ def _signals(
         texts, sorted(reads - set(MEASURED_COUNTS)), words=choice.words, stop_words=stop_words_of(choice, language, context)
     )
     counts |= measured_counts(batch, reads & set(MEASURED_COUNTS), choice, parameters, context)
-    return {name: SIGNALS[name].formula(counts) if name in SIGNALS else user_signal(parameters.user_signals[name], texts) for name in names}
+    own = parameters.user_signals
+    return {name: SIGNALS[name].formula(counts) if name in SIGNALS else user_signal(name, own[name], batch) for name in names}

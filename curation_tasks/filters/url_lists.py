@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import re
 from collections.abc import Callable, Sequence
@@ -51,8 +52,13 @@ def list_table(kind: str, entries: tuple[str, ...], paths: tuple[str, ...]) -> H
         digest.update(b"\0" + xxhash.xxh3_128_digest(Path(path).read_bytes()))
     place = cache_folder() / "url-lists" / f"{digest.hexdigest()}.npy"
     if not place.exists():
-        lists = [pa.array(entries, pa.large_string()), *(_lines(path, kind) for path in paths)]
-        HashTable.of(np.concatenate([_hashes(kind, entries) for entries in lists], axis=1)).save(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # The workers of a node come here at the same moment; one of them does the work.
+        with place.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not place.exists():
+                lists = [pa.array(entries, pa.large_string()), *(_lines(path, kind) for path in paths)]
+                HashTable.of(np.concatenate([_hashes(kind, entries) for entries in lists], axis=1)).save(place)
     return HashTable.load(place)
 
 

@@ -9,7 +9,6 @@ Each text costs one call of the compiled hash on a view of the Arrow buffer: abo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -18,9 +17,6 @@ import pyarrow.compute as pc
 import xxhash
 
 from curation_tasks.storage.shard import string_buffers
-
-#: Unicode's White_Space: the controls that break lines or tab, next line, and all separators.
-_WHITESPACE_RUNS = r"[\t-\r\x{85}\p{Z}]+"
 
 
 def text_hashes(texts: pa.Array) -> np.ndarray:
@@ -64,35 +60,6 @@ def hashed_uniform(doc_ids: pa.Array, seed: int) -> np.ndarray:
     view, digest = memoryview(data), xxhash.xxh3_64_intdigest
     hashes = np.array([digest(view[start:end], seed) for start, end in pairwise(offsets.tolist())], np.uint64)
     return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def normalize(texts: pa.Array, steps: Sequence[str]) -> pa.Array:
-    """The texts as they are compared.
-
-    Args:
-        texts: string or large_string, shape (rows,); nulls stay null.
-        steps: Any of ``diacritics`` (combining marks go: ``é`` becomes ``e``), ``punctuation`` (punctuation and symbols go), ``digits``
-            (each becomes ``0``), ``lower`` (Unicode simple lower-casing) and ``whitespace`` (runs of Unicode white space become one
-            space, none at either end); none leaves the bytes as they are. The result does not depend on the order in which they are listed.
-    """
-    if "diacritics" in steps:
-        texts = _without_marks(texts)
-    if "punctuation" in steps:
-        texts = pc.replace_substring_regex(texts, r"[\p{P}\p{S}]+", "")
-    if "digits" in steps:
-        texts = pc.replace_substring_regex(texts, r"\p{Nd}", "0")
-    if "whitespace" in steps:
-        texts = pc.utf8_trim(pc.replace_substring_regex(texts, pattern=_WHITESPACE_RUNS, replacement=" "), characters=" ")
-    return pc.utf8_lower(texts) if "lower" in steps else texts
-
-
-def _without_marks(texts: pa.Array) -> pa.Array:
-    """Without combining marks. Text in ASCII has none, and is not looked at."""
-    others = pc.fill_null(pc.invert(pc.string_is_ascii(texts)), False)
-    if not others.true_count:
-        return texts
-    bare = pc.replace_substring_regex(pc.utf8_normalize(texts.filter(others), form="NFD"), r"\p{Mn}+", "")
-    return pc.replace_with_mask(texts, others, pc.utf8_normalize(bare, form="NFC"))
 
 
 def document_ids(path: str, first_ordinal: int, rows: int) -> pa.Array:

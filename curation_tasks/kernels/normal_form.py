@@ -51,7 +51,7 @@ def character_table(lower: bool, separators: str) -> np.ndarray:
 
 
 @inlined
-def _put(out, to, code):
+def put(out, to, code):
     """Writes a code point as UTF-8.
 
     Returns:
@@ -113,7 +113,7 @@ def normal_form(data, start, end, table, ascii_bytes, collapse, out):
                 to += 1
             spaced = True
         else:
-            to = _put(out, to, np.int64(entry & _CODE))
+            to = put(out, to, np.int64(entry & _CODE))
             spaced = False
     if collapse and spaced and to > 0:
         to -= 1

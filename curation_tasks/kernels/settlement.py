@@ -20,20 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation_tasks.kernels.buckets import Buckets, join_buckets, meet_outside
 from curation_tasks.kernels.compilation import inlined, kernel
 from curation_tasks.kernels.machine_words import population_count
-from curation_tasks.kernels.survivors import (
-    KEPT,
-    KNOWN,
-    REMOVED,
-    UNDECIDED,
-    Buckets,
-    Edges,
-    Measure,
-    equal_of,
-    grown,
-    meet_outside,
-)
+from curation_tasks.kernels.survivors import KEPT, KNOWN, REMOVED, UNDECIDED, Edges, Measure, equal_of, grown, grown_edges
 
 #: Bits of a parity for each member of a set, about; and the fewest and the most of all.
 _BITS_PER_SHINGLE, _FEWEST_BITS, _MOST_BITS = 8, 256, 16_384
@@ -292,9 +282,8 @@ def _settle(sketches, ids, starts, hot, status, sure, offsets, shingles, paritie
                     found[hits], found_equal[hits], found_value[hits] = other, same, value
                     hits += 1
             while edges + hits > later.shape[0]:
-                later, earlier, equal, listed, links, similarity = (
-                    grown(later), grown(earlier), grown(equal), grown(listed), grown(links), grown(similarity),
-                )  # fmt: skip
+                later, earlier, equal, listed, links = grown_edges(later, earlier, equal, listed, links)
+                similarity = grown(similarity)
             for k in range(hits):
                 later[edges], earlier[edges], equal[edges] = document, found[k], found_equal[k]
                 listed[edges] = k >= (by_sketch if beyond_doubt else deciding)
@@ -307,12 +296,7 @@ def _settle(sketches, ids, starts, hot, status, sure, offsets, shingles, paritie
             if not among:
                 continue
         stays = status[document] != REMOVED
-        for band in range(bands):
-            bucket = ids[document, band]
-            if bucket >= 0 and (stays or not hot[bucket]):
-                members[starts[bucket] + filled[bucket]] = document
-                filled[bucket] += 1
-                staying[bucket] += stays
+        join_buckets(ids, document, stays, hot, starts, members, filled, staying)
     counted[0] = comparisons
     return (
         later[:edges].copy(), earlier[:edges].copy(), equal[:edges].copy(), listed[:edges].copy(), links[:edges].copy(),

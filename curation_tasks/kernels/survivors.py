@@ -8,7 +8,7 @@ between the two passes here:
 1. ``compare`` gives each document a status: removed (similar beyond doubt to a kept one, or to several open ones), kept
    (nothing before it comes into question), or open. What it finds are edges: pairs accepted by their sketches, and grey pairs
    whose later document is not removed.
-2. ``decide`` runs again over the edges, with what the texts said of the grey ones. Kept documents stay so.
+2. ``kernels.decisions.decide`` runs again over the edges, with what the texts said of the grey ones. Kept documents stay so.
 
 A document that is similar to several open ones is taken to be removed before it is known that one of them stays. Otherwise a
 family of m near-identical documents whose first is open would cost m² comparisons. ``decide`` finds out if none stays: such
@@ -20,14 +20,13 @@ and not m². A document that stays is compared with removed ones too, in buckets
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from curation_tasks.kernels.buckets import Buckets, join_buckets, meet_outside
 from curation_tasks.kernels.compilation import inlined, kernel
 from curation_tasks.kernels.machine_words import equal_bytes, population_count
-from curation_tasks.kernels.union_find import link_roots, root_of
 
 UNDECIDED, KEPT, OPEN, REMOVED = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
 
@@ -91,43 +90,6 @@ class Comparison:
     stopped: int
 
 
-@dataclass(frozen=True)
-class Buckets:
-    """The buckets of some documents that have more than one member.
-
-    Attributes:
-        ids: int32, shape (documents, bands): number of the bucket, −1 where a document is alone.
-        sizes: int64, shape (buckets,): members.
-        hashes: uint64, shape (buckets,): band hash.
-    """
-
-    ids: np.ndarray
-    sizes: np.ndarray
-    hashes: np.ndarray
-
-
-def buckets_of(bands: Iterable[np.ndarray], count: int, documents: int) -> Buckets:
-    """Numbers the buckets that have more than one member.
-
-    Args:
-        bands: Band hashes, one band after the other: uint64, shape (documents,).
-        count: Number of bands.
-        documents: Number of documents.
-    """
-    ids = np.empty((documents, count), np.int32)
-    sizes, found_hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
-    found = 0
-    for band, hashes in enumerate(bands):
-        order = np.argsort(hashes).astype(np.int64)
-        members = np.empty(documents // 2, np.int64)
-        heads = np.empty(documents // 2, np.int64)
-        added = _number(hashes, order, found, ids[:, band], members, heads)
-        sizes.append(members[:added].copy())
-        found_hashes.append(hashes[heads[:added]])
-        found += added
-    return Buckets(ids, np.concatenate(sizes), np.concatenate(found_hashes))
-
-
 def compare(
     sketches: np.ndarray,
     buckets: Buckets,
@@ -176,91 +138,6 @@ def compare(
 KNOWN = np.uint8(4)
 
 
-def decide(
-    count: int, decided: np.ndarray, edges: Edges, similar: np.ndarray, linking: np.ndarray, by_sketch: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The survivors, once it is known which edges are similar.
-
-    Args:
-        count: Number of documents.
-        decided: bool, shape (documents,): kept whatever happens.
-        edges: By ascending ``later``.
-        similar: bool, shape (edges,).
-        linking: bool, shape (edges,): those of ``edges.links`` that do.
-        by_sketch: bool, shape (edges,): by its sketch, which names the survivor before a text does.
-
-    Returns:
-        ``(survivor, edge, cluster)``: int64, shape (documents,): the document kept instead, −1 where the document itself
-        stays; the edge that says so; and the smallest position in the document's cluster, which joins similar documents of which
-        one is kept and one is not. Of pairs that only their texts tell to be similar it joins those that name a survivor, or
-        that share a bucket that is not hot. So clusters hang on the documents alone, and not on what had to be compared.
-    """
-    survivor, edge, cluster = np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.arange(count)
-    _decide(decided, edges.later, edges.earlier, edges.listed, edges.links, linking, similar, by_sketch, survivor, edge, cluster)
-    return survivor, edge, cluster
-
-
-def cut_pairs(later: np.ndarray, earlier: np.ndarray, chosen: np.ndarray, cost: np.ndarray, first: int, limit: int) -> np.ndarray:
-    """Cuts pairs into chunks whose documents together cost no more than a limit, unless a single pair does.
-
-    Args:
-        later: int64, shape (pairs,): positions in ``cost``, ascending.
-        earlier: int64, shape (pairs,): positions, of which ``first`` is the first in ``cost``; a smaller one costs as much as
-            its partner.
-        chosen: bool, shape (pairs,): which pairs are to be cut.
-        cost: int64, shape (documents,).
-        first: Offset of ``earlier``.
-        limit: Of the sum of costs of the distinct documents of a chunk.
-
-    Returns:
-        int32, shape (pairs,): chunk of each pair, ascending from 0; −1 where it is not chosen.
-    """
-    chunks = np.full(len(later), -1, np.int32)
-    _cut(later, earlier, chosen, cost, first, limit, chunks)
-    return chunks
-
-
-@kernel("void(int64[::1], int64[::1], bool_[::1], int64[::1], int64, int64, int32[::1])")
-def _cut(later, earlier, chosen, cost, first, limit, chunks):
-    last = np.full(first + cost.shape[0], -1, np.int32)
-    chunk = 0
-    held = np.int64(0)
-    for pair in range(later.shape[0]):
-        if not chosen[pair]:
-            continue
-        left, right = later[pair] + first, earlier[pair]
-        added = np.int64(0)
-        for document in (left, right):
-            if last[document] != chunk:
-                added += cost[document - first] if document >= first else cost[left - first]
-        if held > 0 and held + added > limit:
-            chunk += 1
-            held = cost[left - first] + (cost[right - first] if right >= first else cost[left - first])
-        else:
-            held += added
-        last[left] = last[right] = chunk
-        chunks[pair] = chunk
-
-
-@kernel("int64(uint64[::1], int64[::1], int64, int32[:], int64[::1], int64[::1])")
-def _number(hashes, order, first, ids, sizes, heads):
-    count = order.shape[0]
-    found = start = 0
-    while start < count:
-        end = start + 1
-        while end < count and hashes[order[end]] == hashes[order[start]]:
-            end += 1
-        if end - start == 1:
-            ids[order[start]] = -1
-        else:
-            for k in range(start, end):
-                ids[order[k]] = first + found
-            sizes[found], heads[found] = end - start, order[start]
-            found += 1
-        start = end
-    return found
-
-
 @inlined
 def equal_of(sketches, left, right, bits, least):
     """Equal bytes or bits of two sketches; −1 as soon as ``least`` is out of reach."""
@@ -286,13 +163,9 @@ def grown(array):
 
 
 @inlined
-def meet_outside(ids, hot, left, right):
-    """Whether two documents share a bucket that is not hot."""
-    for band in range(ids.shape[1]):
-        bucket = ids[left, band]
-        if bucket >= 0 and bucket == ids[right, band] and not hot[bucket]:
-            return True
-    return False
+def grown_edges(later, earlier, equal, listed, links):
+    """The columns of ``Edges`` with room for twice as many."""
+    return grown(later), grown(earlier), grown(equal), grown(listed), grown(links)
 
 
 @inlined
@@ -349,9 +222,7 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
                         if same < least:
                             continue
                         if edges == later.shape[0]:
-                            later, earlier, equal, listed, links = (
-                                grown(later), grown(earlier), grown(equal), grown(listed), grown(links),
-                            )  # fmt: skip
+                            later, earlier, equal, listed, links = grown_edges(later, earlier, equal, listed, links)
                         later[edges], earlier[edges], equal[edges], listed[edges] = document, other, same, not deciding
                         links[edges] = same >= doubt and meet_outside(ids, hot, document, other)
                         edges += 1
@@ -374,44 +245,6 @@ def _compare(sketches, ids, starts, hot, status, opened, bits, bounds, among, li
             if not among:
                 continue
         stays = status[document] != REMOVED
-        for band in range(bands):
-            bucket = ids[document, band]
-            if bucket >= 0 and (stays or not hot[bucket]):
-                members[starts[bucket] + filled[bucket]] = document
-                filled[bucket] += 1
-                staying[bucket] += stays
+        join_buckets(ids, document, stays, hot, starts, members, filled, staying)
     counted[0] = comparisons
     return later[:edges].copy(), earlier[:edges].copy(), equal[:edges].copy(), listed[:edges].copy(), links[:edges].copy(), stopped
-
-
-@kernel(
-    "void(bool_[::1], int32[::1], int32[::1], bool_[::1], bool_[::1], bool_[::1], bool_[::1], bool_[::1], "
-    "int64[::1], int64[::1], int64[::1])"
-)
-def _decide(decided, later, earlier, listed, links, linking, similar, by_sketch, survivor, edge, cluster):
-    start = 0
-    count = later.shape[0]
-    while start < count:
-        document = later[start]
-        end = start
-        best = -1
-        while end < count and later[end] == document:
-            if similar[end] and not listed[end] and survivor[earlier[end]] < 0:
-                better = best < 0 or (by_sketch[end] and not by_sketch[best])
-                if better or (by_sketch[end] == by_sketch[best] and earlier[end] < earlier[best]):
-                    best = end
-            end += 1
-        removed = best >= 0 and not decided[document]
-        if removed:
-            survivor[document], edge[document] = earlier[best], best
-        for k in range(start, end):
-            stays = survivor[earlier[k]] < 0
-            if removed:
-                linked = stays and similar[k] and (by_sketch[k] or links[k] or not by_sketch[best])
-            else:
-                linked = linking[k] and not stays
-            if linked:
-                link_roots(cluster, np.int64(document), np.int64(earlier[k]))
-        start = end
-    for document in range(cluster.shape[0]):
-        cluster[document] = root_of(cluster, document)

@@ -7,6 +7,7 @@ https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md.
 from __future__ import annotations
 
 import struct
+import weakref
 import zlib
 from enum import Enum
 from typing import IO
@@ -156,7 +157,8 @@ class _Lz4Blocks:
     """The bytes of a frame as a file, block by block, and nothing of what follows it."""
 
     def __init__(self, frame: Lz4Frame):
-        self._frame, self._pending = frame, b""
+        # fastwarc's reader holds this object, and Python cannot see a circle through it: each frame would stay in memory.
+        self._frame, self._pending = weakref.proxy(frame), b""
         self._begun = False
         self.state = MemberState.OPEN
 

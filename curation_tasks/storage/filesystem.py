@@ -12,8 +12,9 @@ import io
 import os
 import posixpath
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,8 @@ _PATH_ERRORS = {
 }
 #: An unreachable store is reported after _REPEATS (of s3fs) times _ATTEMPTS (of botocore) connections, below 20 seconds.
 _ATTEMPTS, _REPEATS, _CONNECT_SECONDS = 3, 2, 3
+#: Credentials by the names of their environment variables, in place of those of the environment.
+_CREDENTIALS: ContextVar[Mapping[str, str] | None] = ContextVar("credentials", default=None)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,35 @@ def _object_store_options() -> dict[str, Any]:
     limits: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         limits["retries"] = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
-    return {"use_listings_cache": False, "config_kwargs": limits}
+    return {"use_listings_cache": False, "config_kwargs": limits} | _given_credentials()
+
+
+@contextmanager
+def reached_with(credentials: Mapping[str, str]) -> Iterator[None]:
+    """Within, this thread reaches object stores with these credentials; the environment of the process stays as it is.
+
+    Args:
+        credentials: By the names of environment variables (``AWS_ACCESS_KEY_ID`` …); empty: those of the environment.
+    """
+    token = _CREDENTIALS.set(credentials)
+    try:
+        yield
+    finally:
+        _CREDENTIALS.reset(token)
+
+
+def _given_credentials() -> dict[str, Any]:
+    given = _CREDENTIALS.get() or {}
+    names = {
+        "key": "AWS_ACCESS_KEY_ID",
+        "secret": "AWS_SECRET_ACCESS_KEY",
+        "token": "AWS_SESSION_TOKEN",
+        "endpoint_url": "AWS_ENDPOINT_URL",
+    }
+    found: dict[str, Any] = {option: given[name] for option, name in names.items() if given.get(name)}
+    if region := given.get("AWS_DEFAULT_REGION"):
+        found["client_kwargs"] = {"region_name": region}
+    return found
 
 
 @contextmanager

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections.abc import Mapping
 
+from curation_airflow.storage_connection import storage_credentials
 from curation_tasks.parts import Snapshot
 from curation_tasks.snapshots import catalogue_uri, parse_catalogue
 from curation_tasks.storage import filesystem
@@ -24,7 +26,8 @@ def known_snapshots(root: str, pipeline: str, timeout_seconds: float = TIMEOUT_S
     uri = catalogue_uri(root, pipeline)
     copy = cache_folder() / "catalogues" / f"{hashlib.sha256(uri.encode()).hexdigest()[:32]}.json"
     try:
-        data = _read(uri, timeout_seconds)
+        credentials = storage_credentials() if filesystem.scheme_of(uri) in ("s3", "s3a") else {}
+        data = _read(uri, timeout_seconds, credentials)
         if data is None:
             return ()
         snapshots = parse_catalogue(data, uri)
@@ -36,18 +39,21 @@ def known_snapshots(root: str, pipeline: str, timeout_seconds: float = TIMEOUT_S
     return snapshots
 
 
-def _read(uri: str, timeout_seconds: float) -> bytes | None:
+def _read(uri: str, timeout_seconds: float, credentials: Mapping[str, str]) -> bytes | None:
     """The bytes at ``uri``, None when there is nothing.
 
     Raises:
         TimeoutError: The store has not answered. The thread that waits for it ends with the process.
     """
+    # Loads the client of the store, which takes a second or, on a busy machine, several: no fault of the store.
+    filesystem.filesystem(uri)
     answer: list[bytes | None] = []
     failure: list[Exception] = []
 
     def read() -> None:
         try:
-            answer.append(filesystem.read_bytes(uri) if filesystem.exists(uri) else None)
+            with filesystem.reached_with(credentials):
+                answer.append(filesystem.read_bytes(uri) if filesystem.exists(uri) else None)
         except Exception as error:
             failure.append(error)
 

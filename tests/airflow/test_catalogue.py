@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 
 import pytest
@@ -52,3 +53,15 @@ def test_a_damaged_catalogue_leaves_the_last_good_one_in_force(root):
 def test_without_a_copy_a_store_out_of_reach_breaks_no_dag(root):
     filesystem.write_bytes(catalogue_uri(root, "crawl"), b"{")
     assert ids(root) == []
+
+
+def test_an_object_storage_is_read_with_the_connection_that_stages_use(bucket, monkeypatch):
+    document = {"format": FORMAT, "pipeline": "crawl", "snapshots": [{"id": "a", "date": "2026-01-01", "available": ""}]}
+    filesystem.write_bytes(catalogue_uri(bucket, "crawl"), json.dumps(document).encode())
+    extra = {"endpoint_url": os.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": os.environ["AWS_ACCESS_KEY_ID"], "password": os.environ["AWS_SECRET_ACCESS_KEY"]}
+    monkeypatch.setenv("AIRFLOW_CONN_STORAGE", json.dumps(connection | {"extra": extra}))
+    monkeypatch.setenv("CURATE_STORAGE_CONNECTION", "storage")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
+    assert ids(bucket, timeout_seconds=30) == ["a"]

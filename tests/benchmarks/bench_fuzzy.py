@@ -150,17 +150,24 @@ def two_workers(corpus: Path) -> str:
     )
 
 
+def environment(environments: Path) -> Path:
+    """The Python of an environment with the peers, which is made at the first time."""
+    folder = environments / "minhash"
+    python = folder / "bin" / "python"
+    if not (environments / "minhash.installed").exists():
+        print(f"installing {', '.join(REQUIREMENTS)} into {folder}", flush=True)
+        uv = shutil.which("uv") or ".tools/bin/uv"
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", version, str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *REQUIREMENTS], check=True)
+        (environments / "minhash.installed").touch()
+    return python
+
+
 def run_peers(environments: Path, corpus: Path, rows: int) -> dict[str, Any] | None:
     """What the peers' program reports; None when they cannot be installed or fail."""
-    folder, python = environments / "minhash", environments / "minhash" / "bin" / "python"
     try:
-        if not (environments / "minhash.installed").exists():
-            print(f"installing {', '.join(REQUIREMENTS)} into {folder}", flush=True)
-            uv = shutil.which("uv") or ".tools/bin/uv"
-            version = f"{sys.version_info.major}.{sys.version_info.minor}"
-            subprocess.run([uv, "venv", "--quiet", "--clear", "--python", version, str(folder)], check=True)
-            subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *REQUIREMENTS], check=True)
-            (environments / "minhash.installed").touch()
+        python = environment(environments)
         with tempfile.NamedTemporaryFile(suffix=".json") as output:
             arguments = ["--corpus", str(corpus), "--rows", str(rows), "--output", output.name]
             subprocess.run([str(python), str(HERE / "peers" / "minhash_peers.py"), *arguments], check=True, stdout=subprocess.DEVNULL)

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import PARTS, QualityParameters
-from curation_tasks.filters.quality import quality
+from curation_tasks.filters.quality import judge, quality
 from curation_tasks.parts import file_parameters, function_parameters
 from curation_tasks.testing import check_operation, context_for
 
@@ -104,9 +104,7 @@ def test_the_text_of_a_page_is_measured():
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     (tmp_path / "shop_signals.py").write_text(
-        "import numpy as np, pyarrow.compute as pc\n"
-        "def exclamations(texts): return pc.count_substring(texts, '!').to_numpy()\n"
-        "def wrong(texts): return np.zeros(len(texts) + 1)\n"
+        "import numpy as np, pyarrow.compute as pc\ndef exclamations(texts): return pc.count_substring(texts, '!').to_numpy()\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("CURATE_ALLOWED_PACKAGES", "shop_signals")
@@ -128,9 +126,49 @@ def test_a_users_signal_is_measured_and_judged(module):
     assert list(function_parameters(parameters)) == ["shop_signals:exclamations"]
 
 
-def test_a_users_signal_must_give_one_number_a_text(module):
-    with pytest.raises(ConfigError, match="one number a text"):
-        values(["a"], user_signals={"user_wrong": "shop_signals:wrong"}, signals=["user_wrong"])
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("np.zeros(len(texts) + 1)", "gave 4 values for 3 texts"),
+        ("np.zeros((len(texts), 2))", r"gave an array of shape \(3, 2\) for 3 texts"),
+        ("0.5", "gave one value for 3 texts"),
+        ("None", "gave nothing for 3 texts"),
+        ("['1', '2', '3']", "gave values of type <U1"),
+        ("np.array([1, 2, 3]) + 1j", "gave values of type complex128"),
+        ("[b'x', 1, 2]", "gave values of type"),
+        ("[1.0, float('nan'), float('nan')]", "gave NaN or null for 2 of 3 documents of a batch, the first of them b, c"),
+        ("[1, None, 2]", "gave NaN or null for 1 of 3 documents of a batch, the first of them b"),
+        ("pa.array([1, None, 2])", "gave NaN or null for 1 of 3 documents of a batch, the first of them b"),
+        ("pa.array([True, True, None])", "gave NaN or null for 1 of 3 documents of a batch, the first of them c"),
+        ("[1.0, float('-inf'), float('nan')]", "gave NaN or null and infinity for 2 of 3 documents"),
+        ("np.array([0, 0, 0]) / np.array([1, 0, 1])", "gave NaN or null for 1 of 3 documents of a batch, the first of them b"),
+        ("1 / 0", r"failed with ZeroDivisionError at .*shop_signals.py:2"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("use", [{"extra_rules": [{"signal": "user_wrong", "max": 1}]}, {"signals": ["user_wrong"]}])
+def test_a_users_signal_that_is_no_finite_number_stops_the_run_and_names_the_documents(module, code, what, use):
+    module.write_text(f"import numpy as np, pyarrow as pa\ndef wrong(texts): return {code}\n")
+    parameters = QualityParameters(user_signals={"user_wrong": "shop_signals:wrong"}, **use)
+    batch = pa.record_batch({"doc_id": ["a", "b", "c"], "text": ["secret", "", None]})
+    with pytest.raises(ConfigError, match=what) as caught:
+        quality(batch, parameters, context_for(parameters))
+    assert "user_wrong (shop_signals:wrong, " in str(caught.value)
+    assert "shop_signals.py:2)" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["pa.array([1, 2, 3])", "pa.chunked_array([[1], [2, 3]])", "[1, 2, 3]", "np.array([1, 2, 3], np.uint8)"])
+def test_a_users_signal_may_be_an_array_of_any_library(module, code):
+    module.write_text(f"import numpy as np, pyarrow as pa\ndef right(texts): return {code}\n")
+    assert values(["a", "b", None], user_signals={"user_right": "shop_signals:right"}, signals=["user_right"]) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_stored_signal_that_is_no_number_passes_no_rule(missing):
+    parameters = QualityParameters(extra_rules=[{"signal": "word_count", "min": 1}])
+    stored = pa.record_batch({"doc_id": ["a", "b"], "word_count": pa.array([5.0, missing], pa.float64())})
+    with pytest.raises(ConfigError, match="word_count is null or NaN for 1 of 2 documents"):
+        judge(stored, parameters, context_for(parameters))
 
 
 @pytest.mark.parametrize(

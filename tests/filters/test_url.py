@@ -157,11 +157,11 @@ def test_hashes_of_files_are_kept_and_mapped(tmp_path, monkeypatch):
     path = tmp_path / "list"
     path.write_text("one.com\n")
     list_table("domains", (), (str(path),))
-    [kept] = (tmp_path / "cache" / "url-lists").iterdir()
+    [kept] = (tmp_path / "cache" / "url-lists").glob("*.npy")
     path.write_text("two.com\n")
     list_table.cache_clear()
     assert judged(["http://two.com", "http://one.com"], domains_files=[str(path)]) == [["url.domain"], []]
-    assert len(list((tmp_path / "cache" / "url-lists").iterdir())) == 2
+    assert len(list((tmp_path / "cache" / "url-lists").glob("*.npy"))) == 2
     assert HashTable.load(kept).first.shape == (1,)
 
 
@@ -180,6 +180,14 @@ def test_a_table_finds_its_buckets(values):
     for first in table.first.tolist():
         bucket = first >> table.shift
         assert first in table.first[table.starts[bucket] : table.starts[bucket + 1]]
+
+
+def test_of_many_hashes_each_is_kept_once():
+    firsts = np.random.default_rng(3).integers(1, 50_000, 2**16, np.uint64)
+    hashes = np.stack([firsts, firsts % np.uint64(3)])
+    table = HashTable.of(np.concatenate([hashes, hashes[:, ::-1]], axis=1))
+    assert table.first.tolist() == np.unique(firsts).tolist()
+    assert table.second.tolist() == (np.unique(firsts) % np.uint64(3)).tolist()
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path):

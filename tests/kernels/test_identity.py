@@ -7,7 +7,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.kernels.identity import document_ids, hashed_uniform, normalize, text_hashes
+from curation_tasks.kernels.identity import document_ids, hashed_uniform, text_hashes
+from curation_tasks.kernels.normalization import normalize
 
 
 def hexadecimal(hashes):

@@ -4,8 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation_tasks.kernels.buckets import buckets_of
+from curation_tasks.kernels.decisions import decide
 from curation_tasks.kernels.settlement import Sets, most_different, parities_of, settle
-from curation_tasks.kernels.survivors import KEPT, KNOWN, REMOVED, Measure, buckets_of, decide
+from curation_tasks.kernels.survivors import KEPT, KNOWN, REMOVED, Measure
 
 THRESHOLD = 0.6
 TWO_STAGE = Measure(bits=False, reject=20, accept=48, link=48, doubt=21)

@@ -4,18 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation_tasks.kernels.survivors import (
-    KEPT,
-    KNOWN,
-    OPEN,
-    REMOVED,
-    Edges,
-    Measure,
-    buckets_of,
-    compare,
-    cut_pairs,
-    decide,
-    )  # fmt: skip
+from curation_tasks.kernels.buckets import buckets_of
+from curation_tasks.kernels.decisions import decide
+from curation_tasks.kernels.pair_cuts import cut_pairs
+from curation_tasks.kernels.survivors import KEPT, KNOWN, OPEN, REMOVED, Edges, Measure, compare  # fmt: skip
 from curation_tasks.kernels.union_find import components, settle
 
 MEASURE = Measure(bits=False, reject=28, accept=48, link=48, doubt=48)

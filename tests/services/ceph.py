@@ -67,6 +67,10 @@ rgw data = {folder}/rgw
 """
 
 
+#: Key of a second user, who owns no bucket; the secret is it with ``-secret`` behind it.
+READER = "curation-reader"
+
+
 @dataclass(frozen=True)
 class S3Server:
     """Where a server listens and who may use it."""
@@ -156,6 +160,10 @@ def _start_gateway(folder: Path, stack: contextlib.ExitStack) -> S3Server:
     _run(
         folder, "radosgw-admin", "user", "create", "--uid=test", "--display-name=test",
         f"--access-key={server.key}", f"--secret={server.secret}",
+    )  # fmt: skip
+    _run(
+        folder, "radosgw-admin", "user", "create", "--uid=reader", "--display-name=reader",
+        f"--access-key={READER}", f"--secret={READER}-secret",
     )  # fmt: skip
     _wait(folder, "the gateway", lambda: _answers(server.endpoint))
     return server

@@ -24,6 +24,7 @@ from curation_tasks.storage.filesystem import (
     list_names,
     open_input,
     open_output,
+    reached_with,
     read_bytes,
     write_bytes,
 )
@@ -240,3 +241,17 @@ def test_no_credentials_is_a_configuration_error(s3, monkeypatch):
     S3FileSystem.clear_instance_cache()
     with pytest.raises(ConfigError, match="AWS_ACCESS_KEY_ID"):
         write_bytes("s3://bucket/file", b"")
+
+
+def test_credentials_that_are_given_serve_one_block_and_leave_the_environment_alone(bucket, monkeypatch):
+    write_bytes(f"{bucket}/a", b"x")
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
+    given = {name: os.environ[name] for name in names}
+    for name in names:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    S3FileSystem.clear_instance_cache()
+    with reached_with(given):
+        assert read_bytes(f"{bucket}/a") == b"x"
+    with pytest.raises((ConfigError, TransientError)):
+        read_bytes(f"{bucket}/a")

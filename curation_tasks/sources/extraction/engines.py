@@ -46,8 +46,15 @@ def make_trafilatura(parameters: ExtractionParameters) -> ExtractionEngine:
     import trafilatura
     from trafilatura.meta import reset_caches
 
+    def whole(page: Page) -> str:
+        html = _without_declaration(page.html)
+        try:
+            return _tidy(trafilatura.html2txt(html) or "")
+        except ValueError:  # a control character beside an element that it removes
+            return _tidy(trafilatura.html2txt(_without_controls(html)) or "")
+
     if parameters.content == "whole":
-        return lambda page: _tidy(trafilatura.html2txt(_without_declaration(page.html)) or "")
+        return whole
     options = {
         "output_format": "markdown" if parameters.form == "markdown" else "txt",
         "include_comments": parameters.comments,
@@ -106,7 +113,7 @@ ENGINES: dict[str, Callable[[ExtractionParameters], ExtractionEngine]] = {
     "justext": make_justext,
 }
 
-#: Characters that XML does not have, by themselves or as references; justext raises when they stand beside what it removes.
+#: Characters that XML does not have, by themselves or as references; engines raise when they stand beside what they remove.
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x0*([0-9a-f]{1,6})|0*([0-9]{1,7}));?", re.IGNORECASE)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.IGNORECASE)

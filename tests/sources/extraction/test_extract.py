@@ -116,6 +116,10 @@ class TestEngines:
         assert "## What was lost" in text
         assert "- The library with all of its books" in text
 
+    def test_a_control_character_beside_what_is_removed(self):
+        html = "<html><body><p>One<script>x</script>&#1;two three</p></body></html>"
+        assert text_of(html, engine="trafilatura", content="whole") == "One two three"
+
     @pytest.mark.parametrize("engine", ENGINES)
     def test_the_whole_page(self, engine: str):
         text = text_of(article(), engine=engine, content="whole")
