@@ -36,6 +36,22 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     console.print(table)
 
 
+def folded_name(name: str, width: int) -> str:
+    """A long name on several lines, cut behind its dots and underscores where that can be done.
+
+    >>> folded_name("de.nemo_multilingual.duplicate_line_ratio.max", 30).split("\\n")
+    ['de.nemo_multilingual.', '  duplicate_line_ratio.max']
+    """
+    lines, rest = [], name
+    while len(rest) > width:
+        place = max(rest.rfind(".", 0, width), 0) or rest.rfind("_", 0, width)
+        if rest[: place + 1].strip() == "":
+            break
+        lines.append(rest[: place + 1])
+        rest = "  " + rest[place + 1 :]
+    return "\n".join([*lines, rest])
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""

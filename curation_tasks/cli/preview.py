@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from curation_tasks.cli import options
-from curation_tasks.cli.output import console, print_json, print_table
+from curation_tasks.cli.output import console, folded_name, print_json, print_table
 from curation_tasks.errors import ConfigError
 from curation_tasks.yaml_files import read_overrides
 
@@ -118,13 +118,18 @@ def _committed(
     return resolved, inputs if len(inputs) == len(chosen.needs) else {}
 
 
+#: What the columns of numbers take of a line in `_print_rules`.
+_NUMBERS_WIDTH = 70
+
+
 def _print_rules(name: str, rules: list[dict[str, Any]]) -> None:
     columns = ["rule", "threshold", "rejects", "share", "alone"]
     rates = [f"{100 * float(rate):g} %" for rate in rules[0]["bound_for"]]
+    width = max(20, console.width - _NUMBERS_WIDTH)
     rows = [
         [
-            rule["reason"], _shown(rule["bound"]), rule["rejected"], f"{1 - rule['keep_rate']:.1%}", rule["rejected_alone"],
-            *map(_shown, rule["bound_for"].values()),
+            folded_name(rule["reason"], width), _shown(rule["bound"]), rule["rejected"], f"{1 - rule['keep_rate']:.1%}",
+            rule["rejected_alone"], *map(_shown, rule["bound_for"].values()),
         ]
         for rule in rules
     ]  # fmt: skip

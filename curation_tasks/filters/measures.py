@@ -19,6 +19,7 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
 from curation_tasks.filters.language_codes import list_for
+from curation_tasks.filters.perplexity import line_scores
 from curation_tasks.kernels.character_repetition import character_runs
 from curation_tasks.kernels.character_sets import characters_of_set
 from curation_tasks.kernels.characters import letters_and_numbers, special_characters
@@ -70,6 +71,11 @@ def measured_counts(
             _log_probabilities(texts, context.local_path(str(parameters.word_frequencies)), choice.words)
         ],
         ("shorter_words", "longer_words"): lambda: _words_of_both(texts, batch.column(str(parameters.translation_column)), choice.words),
+        ("negative_log_scores", "scored_words"): lambda: line_scores(
+            texts,
+            context.local_path(str(parameters.language_model)),
+            tokenizer_of(context.local_path(parameters.tokenizer)) if parameters.tokenizer else None,
+        ),
         ("html_text_characters",): lambda: [_html_text(texts)],
     }
     found: dict[str, np.ndarray] = {}
@@ -97,7 +103,7 @@ def _lines(path: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(path: str) -> Any:
+def tokenizer_of(path: str) -> Any:
     # The workers of the stage are the parallelism.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
@@ -112,7 +118,7 @@ def _tokenizer(path: str) -> Any:
 
 
 def _tokens(texts: pa.Array, path: str) -> np.ndarray:
-    tokenizer = _tokenizer(path)
+    tokenizer = tokenizer_of(path)
     counts: list[int] = []
     for start in range(0, len(texts), _TOKENIZED_TEXTS):
         encoded = tokenizer.encode_batch_fast(texts.slice(start, _TOKENIZED_TEXTS).to_pylist(), add_special_tokens=False)

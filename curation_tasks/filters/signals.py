@@ -33,6 +33,8 @@ MEASURED_COUNTS: Mapping[str, str] = {
     "word_log_probabilities": "Log probabilities of the words, in lower case, by a table of frequencies; millionths of a nat.",
     "shorter_words": "Words of the text or of its translation, whichever has fewer.",
     "longer_words": "Words of the text or of its translation, whichever has more.",
+    "negative_log_scores": "Log probability of all lines by a language model, to the base of 10, with the other sign; in millionths.",
+    "scored_words": "Words of these lines, and one for the end of each.",
 }
 
 
@@ -113,6 +115,30 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Perplexity:
+    """10 to the power of millionths a word, to one decimal; 0 without words.
+
+    Attributes:
+        count: Millionths.
+        over: Words.
+    """
+
+    count: str
+    over: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.count, self.over)
+
+    def __call__(self, counts: Mapping[str, Any]) -> Any:
+        words = counts[self.over]
+        return ((10.0 ** (counts[self.count] / (words + (words == 0)) / 1e6)) * (words != 0)).round(1)
+
+    def __str__(self) -> str:
+        return f"10 ^ ({self.count} / {self.over} / 1,000,000)"
+
+
+@dataclass(frozen=True)
 class Signal:
     """One number a document.
 
@@ -126,7 +152,7 @@ class Signal:
 
     name: str
     kind: str
-    formula: Count | Ratio
+    formula: Count | Ratio | Perplexity
     meaning: str
     source: str
 
@@ -452,6 +478,13 @@ _ROWS = (
         "Mean log probability of a word in nats by a table of frequencies; needs `word_frequencies`.",
         "datatrove, UnigramLogProbFilter; peS2o, arXiv:2306.01116",
         unit=1_000_000,
+    ),
+    Signal(
+        "perplexity",
+        "double",
+        Perplexity("negative_log_scores", "scored_words"),
+        "Perplexity of the lines by an n-gram model, to one decimal; needs `language_model`.",
+        "CCNet, arXiv:1911.00359, section 3.3; Data-Juicer, PerplexityFilter; datatrove, CCNetPerplexityStats",
     ),
     _ratio(
         "translation_length_ratio",

@@ -97,7 +97,7 @@ def _no_numbers(values: np.ndarray) -> str:
 
 
 def _documents(batch: pa.RecordBatch, mask: np.ndarray) -> str:
-    count = f"{mask.sum():,} of {len(batch):,} documents"
+    count = f"{mask.sum():,} of {len(batch):,} documents of a batch"
     if "doc_id" not in batch.schema.names:
         return count
     first = batch.column("doc_id").filter(pa.array(mask)).slice(0, _NAMED).to_pylist()

@@ -285,7 +285,9 @@ def _own_identities(svg: str, name: str) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LABEL_CHARACTERS else name[: _LABEL_CHARACTERS - 1] + "…"
+    """The beginning and the end, which say whose rule it is and which side."""
+    end = _LABEL_CHARACTERS // 2
+    return name if len(name) <= _LABEL_CHARACTERS else f"{name[: _LABEL_CHARACTERS - 1 - end]}…{name[-end:]}"
 
 
 def _counts(highest: float) -> Callable[[float, int], str]:

@@ -6,13 +6,14 @@ documents are hostile: the template escapes all that it prints, the page runs no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from curation_tasks.lineage import plots
 from curation_tasks.lineage.funnel import funnel, imbalances
@@ -91,6 +92,7 @@ def page_environment() -> jinja2.Environment:
         "number": _number,
         "percent": _percent,
         "visible": _visible,
+        "name": _name,
     }
     return environment
 
@@ -260,6 +262,11 @@ def _number(value: float | None) -> str:
 
 def _percent(ratio: float | None) -> str:
     return "–" if ratio is None else f"{ratio:.1%}"
+
+
+def _name(text: str) -> Markup:
+    """A long name, which a narrow table folds behind its dots and underscores and not inside its words."""
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(_visible(text)))))
 
 
 def _visible(text: str | None) -> str:

@@ -182,6 +182,14 @@ def test_a_table_finds_its_buckets(values):
         assert first in table.first[table.starts[bucket] : table.starts[bucket + 1]]
 
 
+def test_of_many_hashes_each_is_kept_once():
+    firsts = np.random.default_rng(3).integers(1, 50_000, 2**16, np.uint64)
+    hashes = np.stack([firsts, firsts % np.uint64(3)])
+    table = HashTable.of(np.concatenate([hashes, hashes[:, ::-1]], axis=1))
+    assert table.first.tolist() == np.unique(firsts).tolist()
+    assert table.second.tolist() == (np.unique(firsts) % np.uint64(3)).tolist()
+
+
 def test_a_file_that_is_no_text_is_told(tmp_path):
     (tmp_path / "list").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):
