@@ -218,6 +218,7 @@ _LIBRARIES = {
     "bad_words": ("pyarrow",),
     "pattern_matches": ("pyarrow",),
     "marked_words": ("pyarrow",),
+    "word_runs": ("pyarrow",),
     "word_log_probabilities": ("pyarrow",),
     "html_text_characters": ("resiliparse",),
     "negative_log_scores": ("kenlm", "tokenizers"),

@@ -24,6 +24,8 @@ MEASURED_COUNTS: Mapping[str, str] = {
     "special_characters": "White space, numbers, punctuation and symbols.",
     "character_runs": "Runs of ten characters: one for each character but the last nine.",
     "frequent_character_runs": "Of these the first √d of d different ones, the most frequent first, that occur more than once.",
+    "word_runs": "Runs of ten words in lower case, of which special characters at both ends are cut off; what is nothing else is no word.",
+    "repeated_word_runs": "Of these, those that occur more than once, all copies.",
     "pieces": "Pieces between newlines, blank ones too.",
     "star_bullet_pieces": "Of these, those that begin with * or -, no white space before it.",
     "ellipsis_pieces": "Of these, those that end with the character ….",
@@ -230,9 +232,10 @@ def _repetition() -> Iterator[Signal]:
         )
     yield _ratio(
         "word_repetition_ratio",
-        "repeated_10_grams",
-        "all_10_grams",
-        "Share of runs of ten words that occur more than once in all runs, every occurrence counted.",
+        "repeated_word_runs",
+        "word_runs",
+        "Share of runs of ten words that occur more than once in all runs, all copies counted; words in lower case, without special "
+        "characters at their ends.",
         f"{_DATA_JUICER}, WordRepetitionFilter",
     )
 
