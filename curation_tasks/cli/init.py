@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -45,11 +48,18 @@ def init(
         source = (files("curation_tasks.cli") / "templates" / template).read_text(encoding="utf-8")
         target.write_text(environment.from_string(source).render(name=name, package=package), encoding="utf-8")
         console.print(f"wrote {target}", highlight=False)
+    needs = "" if find_spec("pytest") else "   # needs the package pytest"
     console.print(
         f"\nTry:\n  cd {folder}\n  export CURATE_ALLOWED_PACKAGES={package}_operations PYTHONPATH=.\n"
-        f"  curate run {name}.yaml\n  python -m pytest test_{package}_operations.py",
-        highlight=False,
-    )
+        f"  {_command('curate')} run {name}.yaml\n  {_command('python')} -m pytest test_{package}_operations.py{needs}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _command(name: str) -> str:
+    """How a command of this environment is called: by its name where the shell would find the same one."""
+    ours = Path(sys.executable).with_name(name)
+    return name if shutil.which(name) == str(ours) else str(ours)
 
 
 def register(application: typer.Typer) -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from curation_tasks.cli import options
-from curation_tasks.cli.output import console, print_json, size
+from curation_tasks.cli.output import console, counted, print_json, size
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -70,7 +70,8 @@ def _tree(root: str, nodes: Mapping[str, Node], files: int) -> Tree:
             known = size(file["bytes"]) if file["bytes"] >= 0 else "size unknown"
             branch.add(f"{escape(file['uri'])}  [dim]{known}  {file['hash'] or file['etag']}[/]")
         if node.files[files:]:
-            branch.add(f"[dim]… {len(node.files) - files:,} more files of {len(node.files):,}[/]")
+            left = len(node.files) - files
+            branch.add(f"[dim]… {counted(left, 'more file')} of {len(node.files):,}[/]")
 
     top = Tree(escape(root), guide_style="dim")
     grow(top, root)

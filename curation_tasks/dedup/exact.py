@@ -150,7 +150,8 @@ def write_hashes(item: dict[str, Any], work: str, given: dict[str, Any], partiti
     """
     parameters = ExactParameters.model_validate(given)
     rows = 0
-    with PartitionWriter(_hashes_uri(work, item["mapper"]), _RANKED if _is_ranked(parameters) else _HASHES) as writer:
+    schema = _RANKED if _is_ranked(parameters) else _HASHES
+    with PartitionWriter(_hashes_uri(work, item["mapper"]), schema, hashes=("high", "low", "tie")) as writer:
         for run in runs(_hashes(item["shards"], parameters), run_bytes):
             for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
                 writer.write(partition, run.take(pa.array(chosen)))

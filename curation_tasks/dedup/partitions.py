@@ -31,12 +31,17 @@ class PartitionWriter:
     Args:
         uri: Where.
         schema: Of every row group.
-        compress: False for columns of hashes, which no compression makes smaller.
+        compress: False where all columns are hashes, which no compression makes smaller.
+        hashes: The columns of hashes where others are none: trying to compress them takes more time than all the rest.
     """
 
-    def __init__(self, uri: str, schema: pa.Schema, *, compress: bool = True):
+    def __init__(self, uri: str, schema: pa.Schema, *, compress: bool = True, hashes: Sequence[str] = ()):
         self._schema = schema
-        self._options = {"compression": "zstd"} if compress else {"compression": "none", "use_dictionary": False}
+        plain = hashes if compress else schema.names
+        self._options = {
+            "compression": {name: "none" if name in plain else "zstd" for name in schema.names},
+            "use_dictionary": [name for name in schema.names if name not in plain],
+        }
         self._partitions: list[int] = []
         self._output = open_output(uri)
 

@@ -40,7 +40,7 @@ from curation_tasks.dedup.grouping import grouped
 from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_partition
 from curation_tasks.dedup.partitions import PartitionWriter, mapper_items, open_partitions, partition_of, runs, settled, split
-from curation_tasks.dedup.places import UNITS, units_uri
+from curation_tasks.dedup.places import UNIT_OPTIONS, UNITS, units_uri
 from curation_tasks.dedup.rank import addresses, policy_keys, ties
 from curation_tasks.dedup.rounds import (
     REPEATED,
@@ -172,7 +172,7 @@ def write_items(item: dict[str, Any], work: str, partitions: int, kind: str, giv
     parameters = {model.__name__: model for model in (SentencesParameters, ParagraphsParameters)}[kind].model_validate(given)
     items = 0
     schema = _RANKED if _is_ranked(parameters) else _ITEMS
-    with PartitionWriter(items_uri(work, item["mapper"]), schema) as writer:
+    with PartitionWriter(items_uri(work, item["mapper"]), schema, hashes=("high", "low", "tie")) as writer:
         for run in runs(_items(item["shards"], work, parameters), run_bytes):
             for partition, chosen in split(partition_of(run["high"].to_numpy(), partitions)):
                 writer.write(partition, run if len(chosen) == len(run) else run.take(pa.array(chosen)))
@@ -185,7 +185,7 @@ def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnit
     columns = dict.fromkeys(("doc_id", "text", *parameters.keep.reads))
     for shard in shards:
         first_row = 0
-        with open_output(units_uri(work, shard["ordinal"])) as file, pq.ParquetWriter(file, UNITS, compression="zstd") as places:
+        with open_output(units_uri(work, shard["ordinal"])) as file, pq.ParquetWriter(file, UNITS, **UNIT_OPTIONS) as places:
             for batch in read_shard(shard["uri"], columns):
                 texts = batch.column("text")
                 units = divide(texts)

@@ -125,7 +125,9 @@ class QualityParameters(RuleChoice):
         "Documents of another language are judged by those above.",
     )
     language_column: str = Field("language", description="The column that chooses among `by_language`; any column of strings will do.")
-    tokenizer: FilePath | None = Field(None, description="A tokenizer.json of Hugging Face, for `token_count` and `characters_per_token`.")
+    tokenizer: FilePath | None = Field(
+        None, description="A tokenizer.json of Hugging Face, for `token_count`, `characters_per_token` and `perplexity`."
+    )
     pattern: str | None = Field(None, description="A regular expression (RE2), for `pattern_count`.")
     substring: str | None = Field(None, min_length=1, description="A piece of text, capitals and all, for `substring_count`.")
     substring_position: Literal["any", "prefix", "suffix"] = Field(
@@ -134,6 +136,11 @@ class QualityParameters(RuleChoice):
     code: CommentStyle | None = Field(None, description="How comments are written, for `comment_ratio`.")
     word_frequencies: FilePath | None = Field(
         None, description="A CSV file with the columns `word` and `count`, words in lower case, for `mean_word_log_probability`."
+    )
+    language_model: FilePath | None = Field(
+        None,
+        description="An n-gram model of KenLM, .bin or .arpa, for `perplexity`. It is given the words between white space or, with "
+        "`tokenizer`, that tokenizer's pieces: what it was trained with. Needs the extra `perplexity`.",
     )
     translation_column: str | None = Field(
         None, pattern=r"^[a-z][a-z0-9_]*$", description="The column of the text in the other language, for `translation_length_ratio`."
@@ -203,6 +210,7 @@ _NEEDED = {
     "comment_characters": "code",
     "word_log_probabilities": "word_frequencies",
     "shorter_words": "translation_column",
+    "negative_log_scores": "language_model",
 }
 #: Count → the distributions whose version decides it.
 _LIBRARIES = {
@@ -210,8 +218,10 @@ _LIBRARIES = {
     "bad_words": ("pyarrow",),
     "pattern_matches": ("pyarrow",),
     "marked_words": ("pyarrow",),
+    "word_runs": ("pyarrow",),
     "word_log_probabilities": ("pyarrow",),
     "html_text_characters": ("resiliparse",),
+    "negative_log_scores": ("kenlm", "tokenizers"),
 }
 
 
@@ -294,7 +304,7 @@ def _measured_by(parameters: QualityParameters) -> dict[str, Any]:
         mode="json",
         include={
             *("language_column", "tokenizer", "pattern", "substring", "substring_position", "code"),
-            *("word_frequencies", "translation_column"),
+            *("word_frequencies", "translation_column", "language_model"),
         },
     )
     if len(choices) == 1:

@@ -19,6 +19,7 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError
 from curation_tasks.filters.catalog import QualityParameters, RuleChoice, stop_word_lists
 from curation_tasks.filters.language_codes import list_for
+from curation_tasks.filters.perplexity import line_scores
 from curation_tasks.kernels.character_repetition import character_runs
 from curation_tasks.kernels.character_sets import characters_of_set
 from curation_tasks.kernels.characters import letters_and_numbers, special_characters
@@ -30,6 +31,8 @@ from curation_tasks.kernels.text_counts import WordScores, text_counts
 _TOKENIZED_TEXTS = 256
 #: From the first mark to the end of the word, so that a word is found once.
 _MARKED_WORD = r"[#\x{2026}][^\s\x0B\x1C-\x1F\x{85}\pZ]*"
+#: What stands between two words for Data-Juicer: white space with the special characters beside it.
+_BETWEEN_WORDS = r"[\pN\pP\pS]*[\s\x0B\x1C-\x1F\x{85}\pZ][\s\x0B\x1C-\x1F\x{85}\pZ\pN\pP\pS]*"
 #: What the table of frequencies does not list is taken for so rare (datatrove).
 _UNLISTED_PROBABILITY = 1e-9
 
@@ -64,12 +67,18 @@ def measured_counts(
         ("alphanumerics",): lambda: [alphanumerics(texts)],
         ("special_characters",): lambda: [characters_of_set(texts, special_characters())],
         ("character_runs", "frequent_character_runs"): lambda: character_runs(texts),
+        ("word_runs", "repeated_word_runs"): lambda: _word_runs(texts),
         ("pieces", "star_bullet_pieces", "ellipsis_pieces", "copied_pieces", "copied_piece_characters"): lambda: piece_counts(texts),
         ("marked_words",): lambda: [_matches(texts, _MARKED_WORD)],
         ("word_log_probabilities",): lambda: [
             _log_probabilities(texts, context.local_path(str(parameters.word_frequencies)), choice.words)
         ],
         ("shorter_words", "longer_words"): lambda: _words_of_both(texts, batch.column(str(parameters.translation_column)), choice.words),
+        ("negative_log_scores", "scored_words"): lambda: line_scores(
+            texts,
+            context.local_path(str(parameters.language_model)),
+            tokenizer_of(context.local_path(parameters.tokenizer)) if parameters.tokenizer else None,
+        ),
         ("html_text_characters",): lambda: [_html_text(texts)],
     }
     found: dict[str, np.ndarray] = {}
@@ -97,7 +106,7 @@ def _lines(path: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(path: str) -> Any:
+def tokenizer_of(path: str) -> Any:
     # The workers of the stage are the parallelism.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
@@ -112,7 +121,7 @@ def _tokenizer(path: str) -> Any:
 
 
 def _tokens(texts: pa.Array, path: str) -> np.ndarray:
-    tokenizer = _tokenizer(path)
+    tokenizer = tokenizer_of(path)
     counts: list[int] = []
     for start in range(0, len(texts), _TOKENIZED_TEXTS):
         encoded = tokenizer.encode_batch_fast(texts.slice(start, _TOKENIZED_TEXTS).to_pylist(), add_special_tokens=False)
@@ -174,6 +183,14 @@ def _word_probabilities(path: str) -> WordScores:
 def _log_probabilities(texts: pa.Array, path: str, words: str) -> np.ndarray:
     scores = _word_probabilities(path)
     return text_counts(pc.utf8_lower(texts), ["word_scores"], words=words, word_scores=scores)["word_scores"]
+
+
+def _word_runs(texts: pa.Array) -> Sequence[np.ndarray]:
+    # White space at both ends, so that the special characters there are beside some too.
+    space, nothing = (pa.scalar(text, texts.type) for text in (" ", ""))
+    padded = pc.binary_join_element_wise(space, pc.utf8_lower(texts), space, nothing)
+    counts = text_counts(pc.replace_substring_regex(padded, _BETWEEN_WORDS, " "), ["all_10_grams", "repeated_10_grams"])
+    return counts["all_10_grams"], counts["repeated_10_grams"]
 
 
 def _words_of_both(texts: pa.Array, translations: pa.Array, words: str) -> Sequence[np.ndarray]:

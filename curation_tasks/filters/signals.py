@@ -24,6 +24,8 @@ MEASURED_COUNTS: Mapping[str, str] = {
     "special_characters": "White space, numbers, punctuation and symbols.",
     "character_runs": "Runs of ten characters: one for each character but the last nine.",
     "frequent_character_runs": "Of these the first √d of d different ones, the most frequent first, that occur more than once.",
+    "word_runs": "Runs of ten words in lower case, of which special characters at both ends are cut off; what is nothing else is no word.",
+    "repeated_word_runs": "Of these, those that occur more than once, all copies.",
     "pieces": "Pieces between newlines, blank ones too.",
     "star_bullet_pieces": "Of these, those that begin with * or -, no white space before it.",
     "ellipsis_pieces": "Of these, those that end with the character ….",
@@ -33,6 +35,8 @@ MEASURED_COUNTS: Mapping[str, str] = {
     "word_log_probabilities": "Log probabilities of the words, in lower case, by a table of frequencies; millionths of a nat.",
     "shorter_words": "Words of the text or of its translation, whichever has fewer.",
     "longer_words": "Words of the text or of its translation, whichever has more.",
+    "negative_log_scores": "Log probability of all lines by a language model, to the base of 10, with the other sign; in millionths.",
+    "scored_words": "Words of these lines, and one for the end of each.",
 }
 
 
@@ -113,6 +117,30 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Perplexity:
+    """10 to the power of millionths a word, to one decimal; 0 without words.
+
+    Attributes:
+        count: Millionths.
+        over: Words.
+    """
+
+    count: str
+    over: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.count, self.over)
+
+    def __call__(self, counts: Mapping[str, Any]) -> Any:
+        words = counts[self.over]
+        return ((10.0 ** (counts[self.count] / (words + (words == 0)) / 1e6)) * (words != 0)).round(1)
+
+    def __str__(self) -> str:
+        return f"10 ^ ({self.count} / {self.over} / 1,000,000)"
+
+
+@dataclass(frozen=True)
 class Signal:
     """One number a document.
 
@@ -126,7 +154,7 @@ class Signal:
 
     name: str
     kind: str
-    formula: Count | Ratio
+    formula: Count | Ratio | Perplexity
     meaning: str
     source: str
 
@@ -204,9 +232,10 @@ def _repetition() -> Iterator[Signal]:
         )
     yield _ratio(
         "word_repetition_ratio",
-        "repeated_10_grams",
-        "all_10_grams",
-        "Share of runs of ten words that occur more than once in all runs, every occurrence counted.",
+        "repeated_word_runs",
+        "word_runs",
+        "Share of runs of ten words that occur more than once in all runs, all copies counted; words in lower case, without special "
+        "characters at their ends.",
         f"{_DATA_JUICER}, WordRepetitionFilter",
     )
 
@@ -452,6 +481,13 @@ _ROWS = (
         "Mean log probability of a word in nats by a table of frequencies; needs `word_frequencies`.",
         "datatrove, UnigramLogProbFilter; peS2o, arXiv:2306.01116",
         unit=1_000_000,
+    ),
+    Signal(
+        "perplexity",
+        "double",
+        Perplexity("negative_log_scores", "scored_words"),
+        "Perplexity of the lines by an n-gram model, to one decimal; needs `language_model`.",
+        "CCNet, arXiv:1911.00359, section 3.3; Data-Juicer, PerplexityFilter; datatrove, CCNetPerplexityStats",
     ),
     _ratio(
         "translation_length_ratio",

@@ -92,11 +92,15 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
+#: Libraries that are not of the extra `tasks`, which has the engines.
+_EXTRA = {"kenlm": "perplexity"}
+
+
 def _version(library: str, owner: str) -> str:
     try:
         return version(library)
     except PackageNotFoundError:
         raise ConfigError(
             f"{owner} needs the Python package {library!r}, which is not installed",
-            remedy="install the engines with `pip install 'curation-tasks[tasks]'`, or run in the worker image",
+            remedy=f"install it with `pip install 'curation-tasks[{_EXTRA.get(library, 'tasks')}]'`, or run in a worker image that has it",
         ) from None

@@ -45,6 +45,8 @@ def _read(uri: str, timeout_seconds: float, credentials: Mapping[str, str]) -> b
     Raises:
         TimeoutError: The store has not answered. The thread that waits for it ends with the process.
     """
+    # Loads the client of the store, which takes a second or, on a busy machine, several: no fault of the store.
+    filesystem.filesystem(uri)
     answer: list[bytes | None] = []
     failure: list[Exception] = []
 

@@ -81,6 +81,7 @@ RULES = {
     "Data-Juicer word_repetition": ("data_juicer", "word_repetition_ratio", "max", 0.5),
     "Data-Juicer stopwords": ("data_juicer_words", "stop_word_ratio", "min", 0.3),
     "Data-Juicer flagged_words": ("data_juicer_words", "bad_word_ratio", "max", 0.045),
+    "Data-Juicer perplexity; KenLM of datatrove and DCLM": ("data_juicer_perplexity", "perplexity", "max", 1500),
     "FineWeb, line ends": ("fineweb", "terminal_line_ratio", "min", 0.12),
     "FineWeb, short lines": ("fineweb", "short_line_ratio", "max", 0.67),
     "FineWeb, duplicate lines": ("fineweb", "duplicate_line_text_ratio", "max", 0.01),
@@ -134,7 +135,6 @@ MISSING = {
     "NeMo QualityEstimationFilter": "judged by a transformer model",
     "NeMo EasinessFilter": "judged by a transformer model",
     "NeMo AnswerabilityFilter": "judged by a transformer model",
-    "Data-Juicer perplexity; datatrove and DCLM, KenLM": "judged by a language model",
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, Count, Ratio
+from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, Count, Perplexity, Ratio
 from curation_tasks.kernels.counts import COUNTS
 from curation_tasks.kernels.text_counts import text_counts
 from curation_tasks.schema import COLUMN_TYPES
@@ -37,6 +37,7 @@ def test_formulas_beyond_a_ratio():
         (Ratio("c", "b", rest=True), [0.5, 0, 5 / 6], "(b − c) / b"),
         (Ratio("a", "b", at_most_one=True), [0.25, 0, 1], "min(1, a / b)"),
         (Ratio("b", "a", without="c"), [2, 0, 5 / 9], "(b − c) / a"),
+        (Perplexity("a", "b"), [1, 0, 1], "10 ^ (a / b / 1,000,000)"),
         (Ratio("a", "b", unit=1_000), [0.00025, 0, 0.0015], "a / b / 1,000"),
         (Ratio("a", "b", one_where="c"), [1, 0, 1], "a / b, 1 where c"),
     ):
@@ -157,7 +158,7 @@ repeated_7_gram_ratio = 0
 repeated_8_gram_ratio = 0
 repeated_9_gram_ratio = 0
 repeated_10_gram_ratio = 0
-word_repetition_ratio = 0
+word_repetition_ratio = 1
 complete_ending = 0
 sentence_count = 3
 code_line_count = 4
@@ -170,6 +171,7 @@ characters_per_token = 12.2
 unicode_alphanumeric_ratio = 0.082
 bad_word_ratio = 0.417
 mean_word_log_probability = 0
+perplexity = 1
 translation_length_ratio = 1
 substring_count = 5
 bad_word_count = 5

@@ -118,8 +118,9 @@ def test_runs_killed_in_each_step_and_resumed_give_the_same_digests(command, tmp
         time.sleep(moments.uniform(0.0, 0.3))
         seen |= run.steps()
         os.killpg(run.process.pid, signal.SIGKILL)
-        run.process.wait()
+        run.process.communicate()
         killed += 1
+    run.process.communicate()
     assert run.process.returncode == 0
     assert killed > 2
     assert digests(command("killed", WORKERS)) == quiet
