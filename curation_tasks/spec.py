@@ -61,7 +61,7 @@ def parse_memory(text: str) -> int:
 
 
 class Resources(_Model):
-    """What a stage asks for. On one machine ``memory`` is capped by what it has, and ``workers`` by what ``memory`` leaves room for."""
+    """What a stage asks for. On one machine ``workers`` and ``memory`` are capped by what it has."""
 
     pool: Literal["cpu", "cpu-large", "gpu"] = Field("cpu", description="Pod template on Kubernetes (k8s/pods/*.yaml).")
     workers: int | None = Field(None, ge=1, description="Dask workers; default: one for each core that fits the memory.")

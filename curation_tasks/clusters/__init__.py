@@ -30,10 +30,10 @@ class ClusterSettings:
 
     Attributes:
         kind: A name in ``CLUSTERS``.
-        workers: Number of tasks that run at once, here too where it has fewer cores; None: as many as cores and memory allow.
+        workers: Number of tasks that run at once, on this machine at most one a core; None: as many as cores and memory allow.
         memory: Bytes per worker, on this machine at most what it has; None: an equal share.
         threads: True when the work releases the GIL, so that threads of one process serve; else processes.
-        processes: Wish for processes in any case, one a worker, even a single one.
+        processes: Wish for processes in any case, one a worker, and as many as ``workers`` says even on fewer cores.
         dashboard: Serve Dask's dashboard on a free port of the loopback interface.
         purpose: Pairs that tell people what the cluster is for (pipeline, stage, snapshot, key); two clusters that differ
             only there are the same.

@@ -37,7 +37,7 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
 
     Processes are held to their memory; threads are not, but what a task plans to hold follows from it all the same.
     """
-    workers = default_workers(settings.memory, settings.workers)
+    workers = default_workers(settings.memory, settings.workers, oversubscribe=settings.processes)
     _warn(settings, workers)
     memory = min(settings.memory or MEMORY_LIMIT, int(MEMORY_LIMIT // workers))
     shape = {"n_workers": 1, "threads_per_worker": workers, "processes": False, "memory_limit": 0}
@@ -64,21 +64,23 @@ def open_local_cluster(settings: ClusterSettings) -> Iterator[Client]:
         yield client
 
 
-def default_workers(memory: int | None = None, asked: int | None = None) -> int:
-    """Tasks at once: as many as are asked for, or one a core; fewer where each would get less than ``memory`` bytes.
+def default_workers(memory: int | None = None, asked: int | None = None, *, oversubscribe: bool = False) -> int:
+    """Tasks at once: one a core or as many as are asked for, fewer where each would get less than ``memory`` bytes.
 
     Args:
         memory: Bytes per task; None: 1 GiB, unless a number of tasks is asked for.
-        asked: So many, also on fewer cores: who gives a number has a reason.
+        asked: At most so many: a pipeline's ``resources.workers`` may be meant for a larger machine.
+        oversubscribe: So many as are asked for, whatever the number of cores.
     """
     least = memory or (1 if asked else MEMORY_PER_WORKER)
-    return max(1, min(asked or CPU_COUNT, int(MEMORY_LIMIT // least)))
+    cores = max(CPU_COUNT, asked or 0) if oversubscribe else CPU_COUNT
+    return max(1, min(asked or cores, cores, int(MEMORY_LIMIT // least)))
 
 
 def _warn(settings: ClusterSettings, workers: int) -> None:
     """Says where a number that was asked for is not what the machine is made for."""
     asked, told = settings.workers or 0, {"workers": workers, "cores": CPU_COUNT, "memory": MEMORY_LIMIT}
     if workers < asked:
-        logger().warning("fewer workers than asked for: memory", asked=asked, memory_of_each=settings.memory, **told)
+        logger().warning("fewer workers than asked for", asked=asked, memory_of_each=settings.memory, **told)
     elif asked > CPU_COUNT:
         logger().warning("more workers than cores", memory_of_each=int(MEMORY_LIMIT // workers), **told)

@@ -38,10 +38,16 @@ def test_the_dashboard_answers_at_the_address_that_is_shown():
 
 @pytest.mark.parametrize(
     ("memory", "asked", "workers"),
-    [(None, None, 4), (3 * 2**30, None, 2), (2**60, None, 1), (None, 40, 40), (None, 2, 2), (3 * 2**30, 4, 2), (1, None, 4)],
+    [(None, None, 4), (3 * 2**30, None, 2), (2**60, None, 1), (None, 40, 4), (None, 2, 2), (3 * 2**30, 4, 2), (1, None, 4)],
 )
-def test_as_many_tasks_run_at_once_as_are_asked_for_or_as_cores_and_memory_allow(memory, asked, workers):
+def test_as_many_tasks_run_at_once_as_cores_and_memory_allow(memory, asked, workers):
     assert default_workers(memory, asked) == workers
+
+
+def test_processes_are_as_many_as_are_asked_for():
+    assert default_workers(None, 40, oversubscribe=True) == 40
+    assert default_workers(2**30, 40, oversubscribe=True) == 8
+    assert default_workers(None, None, oversubscribe=True) == 4
 
 
 @pytest.mark.parametrize("threads", [True, False], ids=["threads", "processes"])
@@ -70,8 +76,9 @@ def test_no_worker_is_profiled():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (ClusterSettings(workers=5), "more workers than cores"),
-        (ClusterSettings(workers=4, memory=3 * 2**30), "fewer workers than asked for: memory"),
+        (ClusterSettings(workers=5, processes=True), "more workers than cores"),
+        (ClusterSettings(workers=5), "fewer workers than asked for"),
+        (ClusterSettings(workers=4, memory=3 * 2**30), "fewer workers than asked for"),
         (ClusterSettings(workers=4), None),
         (ClusterSettings(), None),
     ],
