@@ -26,7 +26,10 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Tasks that run at once, here at most one a core; default: by cores and memory.")
 ]
 Processes = Annotated[
-    bool, typer.Option("--processes", help="A process for each worker, even on fewer cores; default: threads of one process where the work allows it.")
+    bool,
+    typer.Option(
+        "--processes", help="A process for each worker, even on fewer cores; default: threads of one process where the work allows it."
+    ),
 ]
 Memory = Annotated[str | None, typer.Option("--memory", help="Memory per worker, as 8GiB; fewer workers run where they need more.")]
 Dashboard = Annotated[bool, typer.Option("--dashboard", help="Serve Dask's dashboard and print its address.")]
