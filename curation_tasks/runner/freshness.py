@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation_tasks.dedup.cuts import TOO_SHORT
 from curation_tasks.dedup.rank import ties
 from curation_tasks.errors import ConfigError
 from curation_tasks.index import read_index
@@ -38,9 +37,8 @@ def freshness(root: str, pipeline: str, snapshot: str) -> list[dict[str, Any]]:
     Returns:
         One row for each stage with ``against``: ``stage``, ``state``, ``changed`` (snapshots whose index is another one than was
         recorded), ``unsupported_documents``. ``state`` is ``fresh``; ``incomplete``: an earlier snapshot appeared or grew, so
-        that duplicates may remain, but nothing was removed wrongly (where documents were rejected because too much of them was cut:
-        as far as that can be told); or ``unsupported``: documents were removed in favour of one
-        that its snapshot does not keep any more. To be fresh again, the snapshot is run again.
+        that duplicates may remain, but nothing was removed wrongly; or ``unsupported``: documents were removed, or spans cut, in favour
+        of a document that its snapshot does not keep any more. To be fresh again, the snapshot is run again.
     """
     entries = published_entries(published_folder(root, pipeline, snapshot))
     rows = []
@@ -70,10 +68,8 @@ def _compared(root: str, pipeline: str, snapshot: str, manifest: Manifest) -> di
         return {"state": FRESH, "changed": [], "unsupported_documents": 0}
     indexes = {name: f"{root}/{row['path']}" for name, row in present.items() if row["path"]}
     lost = _unsupported(manifest, indexes, changed)
-    # Of a document of which too much was cut no single survivor is told: whether it would stay now, another run tells.
-    untold = TOO_SHORT in manifest.content["reasons"]
-    if not lost and not untold and not differing("content"):
-        # Only erasures of documents for which none was removed: another run would give the same.
+    if not lost and not differing("content"):
+        # Only erasures of documents for which nothing was removed or cut: another run would give the same.
         return {"state": FRESH, "changed": [], "unsupported_documents": 0}
     return {"state": UNSUPPORTED if lost else INCOMPLETE, "changed": changed, "unsupported_documents": lost}
 

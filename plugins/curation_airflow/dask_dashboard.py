@@ -18,7 +18,7 @@ def cluster_name(pod_name: str) -> str:
 
 @attrs.define()
 class DaskDashboardLink(BaseOperatorLink):
-    """Dask's dashboard; it is there while the stage runs."""
+    """Dask's dashboard; there while the stage runs, gone from the page when its cluster is."""
 
     name = "Dask dashboard"
 

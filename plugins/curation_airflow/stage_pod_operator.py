@@ -249,9 +249,13 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
 
     def _guarded(self, context: Context, run: Any) -> None:
         """Runs the inherited part. A result once read is enough: the stage has committed, whatever fails behind it."""
+        deferred = False
         try:
             run()
-        except (TaskDeferred, AirflowSkipException):
+        except TaskDeferred:
+            deferred = True
+            raise
+        except AirflowSkipException:
             raise
         except Exception as error:
             if self._result is not None:
@@ -268,6 +272,9 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
                     "  what to do: look at the control plane of the cluster; the next try goes on with the same pod"
                 ) from error
             raise
+        finally:
+            if not deferred:
+                self.dashboard = None  # the cluster goes with the stage; Airflow hides a link that leads nowhere
 
     def extract_xcom(self, pod: k8s.V1Pod, **options: Any) -> dict[str, Any] | None:
         """Keeps the result: where the inherited code goes on inline it would lose it."""

@@ -158,7 +158,7 @@ def test_the_dashboard_can_be_opened_while_the_stage_runs(double, mode):
     pods.run(task, ti.context())
     suffix = ti.xcoms["pod_name"].rsplit("-", 1)[-1]
     assert ti.xcoms["_link_DaskDashboardLink"] == f"http://curate-{suffix}-scheduler.default:8787/status"
-    assert task.operator_extra_links[0].get_link(task, ti_key=ti) == ti.xcoms["_link_DaskDashboardLink"]
+    assert task.operator_extra_links[0].get_link(task, ti_key=ti) == "", "the cluster is gone, and Airflow hides an empty link"
     assert variables(sent(double))["CURATE_CLUSTER_NAME"] == f"curate-{suffix}"
 
 

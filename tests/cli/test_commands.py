@@ -313,7 +313,9 @@ def test_rejudge_tells_verdicts_and_commits(finished, tmp_path):
 def test_a_plan_estimates_what_deduplication_costs(finished):
     _, pipeline, *_ = finished
     estimated = json.loads(curate("plan", pipeline, "--estimate", "--documents", "1e11", "--bytes", "4e14", "--json", check=0).stdout)
-    assert estimated["size"] == {"documents": 10**11, "text_bytes": 4 * 10**14, "memory_bytes": 4 * 2**30, "shards": 1986822}
+    assert estimated["size"] == {
+        "documents": 10**11, "text_bytes": 4 * 10**14, "memory_bytes": 4 * 2**30, "shards": 1986822, "threads": 1, "earlier_documents": 0,
+    }  # fmt: skip
     [stage] = estimated["stages"]
     assert (stage["stage"], stage["reduction"]) == ("exact", "dedup.exact")
     assert [step["step"] for step in stage["steps"]] == ["hashes", "removed", "decisions"]

@@ -12,7 +12,10 @@ from curation_tasks.filters.rule_files import load_shipped, shipped_rule_sets
 from curation_tasks.testing import check_operation, context_for, documents
 
 PART = next(part for part in PARTS if part.name == "filters.quality")
-NEEDS_MORE = {"c4_bad_words": "bad_words", "code_comments": "code", "code_tokens": "tokenizer"}
+NEEDS_MORE = {
+    "c4_bad_words": "bad_words", "code_comments": "code", "code_tokens": "tokenizer", "data_juicer_perplexity": "language_model",
+    "data_juicer_words": "bad_words", "translation_pairs": "translation_column", "word_frequencies": "word_frequencies",
+}  # fmt: skip
 
 
 def judge(texts, parameters, languages=None):

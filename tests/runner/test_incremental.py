@@ -250,13 +250,15 @@ REDUCTIONS = {
 }
 
 
-def test_an_erasure_where_documents_became_too_short_asks_for_another_run(curate, tmp_path):
+def test_what_was_cut_from_a_document_that_became_too_short_needs_its_survivor(curate, tmp_path):
     changed = {"reduction: dedup.exact": "reduction: dedup.paragraphs"}
     texts = {"2026-01": ["one line", "another line"], "2026-02": ["one line", "a third line"]}
     first, _ = (curate(snapshot, texts=texts, **changed) for snapshot in texts)
     assert published_text(tmp_path / "data", "2026-02") == ["a third line"]  # nothing is left of the other
+    erase(read_manifest(first["exact"]["manifest"]).index, ["dated:2026-01-1"])
+    assert state(tmp_path / "data", "2026-02") == "fresh"  # nothing was cut because of it
     erase(read_manifest(first["exact"]["manifest"]).index, ["dated:2026-01-0"])
-    assert state(tmp_path / "data", "2026-02") == "incomplete"
+    assert state(tmp_path / "data", "2026-02") == "unsupported: 1"
 
 
 @pytest.mark.parametrize("reduction", sorted(REDUCTIONS))
