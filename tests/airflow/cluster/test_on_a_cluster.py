@@ -238,9 +238,9 @@ def test_whatever_is_lost_the_digest_is_the_same_and_no_cluster_is_left(place, e
 
 
 def works(place) -> bool:
-    """Whether the stage has given units to its workers."""
+    """Whether the stage has connected to its cluster, and so gives units to its workers."""
     read = place.client.read_namespaced_pod_log
-    return any("progress" in read(name, place.namespace, container="base") for name in running(place, LOST["stage"]))
+    return any("dashboard" in read(name, place.namespace, container="base") for name in running(place, LOST["stage"]))
 
 
 def running(place, labels: str) -> list[str]:
