@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from curation_tasks.testing import documents
 
 INVISIBLE = "\u200b\u2060\ufeff\u00ad"
-TEXTS = st.text(alphabet=st.sampled_from("ab \n\t\r\x00\x07\x1c\x85\x9f\ufffe\u00e9\u201c" + INVISIBLE) | st.characters(codec="utf-8"), max_size=60)
+TEXTS = st.text(
+    alphabet=st.sampled_from("ab \n\t\r\x00\x07\x1c\x85\x9f\ufffe\u00e9\u201c" + INVISIBLE) | st.characters(codec="utf-8"), max_size=60
+)
 
 
 @given(batch=documents(st.none() | TEXTS))

@@ -6,6 +6,7 @@ Nothing here imports an engine before a stage runs, as for any part.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -70,6 +71,19 @@ def ripe(batch: pa.RecordBatch, parameters: RipeParameters, context: object) -> 
 
     numbers = np.array([int(text.rsplit(" ", 1)[1]) for text in batch.column("text").to_pylist()])
     return reject(batch, numbers % parameters.rotten_every == 0, "rotten")
+
+
+class SlowParameters(Parameters):
+    """How long a batch takes."""
+
+    seconds: float = 1.0
+
+
+@operation("slow", parameters=SlowParameters)
+def slow(batch: pa.RecordBatch, parameters: SlowParameters, context: object) -> pa.RecordBatch:
+    """Takes its time and changes nothing."""
+    time.sleep(parameters.seconds)
+    return batch
 
 
 def write(batches: Iterator[pa.RecordBatch], destination: object, parameters: Parameters) -> None:
