@@ -52,7 +52,7 @@ from curation_tasks.dedup.rounds import (
     revise,
     want_names,
 )
-from curation_tasks.kernels import text_units
+from curation_tasks.kernels import text_units, unit_comparison
 from curation_tasks.kernels.characters import unicode_version
 from curation_tasks.manifest import Dataset, Decisions
 from curation_tasks.parts import check_uses
@@ -194,7 +194,7 @@ def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnit
                     pa.table([rows, units.start, units.content_end, units.end, units.characters], names=UNITS.names).cast(UNITS)
                 )
                 address = addresses(shard["ordinal"], first_row, len(batch))
-                first, hashes = _spans(*text_units.unit_hashes(texts, units, parameters.normalization), units.row, parameters)
+                first, hashes = _spans(*unit_comparison.unit_hashes(texts, units, parameters.normalization), units.row, parameters)
                 of_row = units.row[first]
                 begin = np.concatenate([[0], np.cumsum(np.bincount(units.row, minlength=len(batch)))])
                 place = first - begin[of_row]
@@ -224,7 +224,7 @@ def _spans(hashes: np.ndarray, characters: np.ndarray, row: np.ndarray, paramete
     first = np.arange(max(0, len(row) - span + 1))
     together = (row[first] == row[first + span - 1]) & (before[first + span] - before[first] >= parameters.min_characters)
     first = first[together]
-    return first, hashes[first] if span == 1 else text_units.span_hashes(hashes, first, span)
+    return first, hashes[first] if span == 1 else unit_comparison.span_hashes(hashes, first, span)
 
 
 # Step 2: groups
