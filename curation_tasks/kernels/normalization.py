@@ -2,7 +2,7 @@
 
 The form is what Arrow's functions make of a text (``_by_arrow``): several passes, one for each step. Nearly every character becomes the
 same wherever it stands, so those functions are asked once what becomes of each, and one compiled pass looks it up. Texts with a
-character for which that is not so go to Arrow as before.
+character for which that is not so go to Arrow whole.
 """
 
 from __future__ import annotations
