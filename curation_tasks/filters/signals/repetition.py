@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from curation_tasks.filters.signals.declaration import DATA_JUICER, DOLMA, GOPHER, Signal, ratio
-from curation_tasks.kernels.counts import REPEATED_GRAMS, TOP_GRAMS
+
+#: Those of ``curation_tasks.kernels.counts``, which a DAG file need not load.
+_TOP, _REPEATED = (2, 3, 4), (5, 6, 7, 8, 9, 10)
 
 
 class _Family(NamedTuple):
@@ -31,7 +33,7 @@ _FAMILIES = (
         "top_{n}_gram_ratio",
         "top_{n}_gram_characters",
         "characters",
-        TOP_GRAMS,
+        _TOP,
         "Share of the characters that lie in occurrences of the most frequent run of {n} words; 0 when none occurs twice. White space "
         "between the words may be any. Of equally frequent runs the first in the text counts.",
         GOPHER,
@@ -40,7 +42,7 @@ _FAMILIES = (
         "top_{n}_gram_length_ratio",
         "top_{n}_gram_length",
         "characters",
-        TOP_GRAMS,
+        _TOP,
         "Length of the most frequent run of {n} words times its occurrences, over the characters, as in datatrove; at most 1.",
         GOPHER,
         at_most_one=True,
@@ -49,7 +51,7 @@ _FAMILIES = (
         "duplicate_{n}_gram_ratio",
         "duplicate_{n}_gram_characters",
         "characters",
-        REPEATED_GRAMS,
+        _REPEATED,
         "Share of the characters in words of runs of {n} words that occurred before, taken one behind the other, as in datatrove.",
         GOPHER,
     ),
@@ -57,7 +59,7 @@ _FAMILIES = (
         "covered_{n}_gram_ratio",
         "covered_{n}_gram_characters",
         "characters",
-        REPEATED_GRAMS,
+        _REPEATED,
         "Share of the characters in runs of {n} words that occurred before, overlapping ones included, as in NeMo Curator.",
         GOPHER,
     ),
@@ -65,7 +67,7 @@ _FAMILIES = (
         "top_{n}_gram_letter_ratio",
         "top_{n}_gram_letters",
         "word_characters",
-        TOP_GRAMS,
+        _TOP,
         "Words of the most frequent run of {n} words times its occurrences, over all words, in characters; at most 1.",
         DOLMA,
         at_most_one=True,
@@ -74,7 +76,7 @@ _FAMILIES = (
         "repeated_{n}_gram_ratio",
         "repeated_{n}_gram_letters",
         "all_{n}_gram_letters",
-        REPEATED_GRAMS,
+        _REPEATED,
         "Share of runs of {n} words that occur more than once in all runs, all copies counted, by the words' characters.",
         DOLMA,
     ),
