@@ -98,14 +98,12 @@ def settle(
         among: Compare the others with each other too; without it only with those decided elsewhere.
         bucket_limit: Work in one bucket at which to stop.
     """
-    starts = np.zeros(len(buckets.sizes) + 1, np.int64)
-    np.cumsum(buckets.sizes, out=starts[1:])
     work, counted = np.zeros(len(buckets.sizes), np.int64), np.zeros(1, np.int64)
     bounds = np.array([measure.reject, measure.accept, measure.link, measure.doubt, enough, bucket_limit], np.int64)
     parities = parities_of(sets, _bits_for(sets))
     later, earlier, equal, listed, links, similarity, stopped = _settle(
-        sketches, buckets.ids, starts, hot, status, sure, sets.offsets, sets.shingles, parities, measure.bits, bounds, threshold, among,
-        work, counted,
+        sketches, buckets.ids, buckets.starts(), hot, status, sure, sets.offsets, sets.shingles, parities, measure.bits, bounds,
+        threshold, among, work, counted,
     )  # fmt: skip
     by_sketch = equal >= np.where(listed, measure.link, measure.accept)
     return Settled(Edges(later, earlier, equal, listed, links), by_sketch, similarity, int(counted[0]), work, int(stopped))

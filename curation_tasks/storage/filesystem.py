@@ -97,10 +97,10 @@ def filesystem(uri: str, *, requester_pays: bool = False) -> tuple[fsspec.Abstra
     """
     scheme = scheme_of(uri)
     object_store = scheme in ("s3", "s3a")
-    if scheme in ("http", "https"):
-        # Behind the colons of an IPv6 address ``url_to_fs`` takes the rest for another address.
-        return fsspec.filesystem(scheme), absolute(uri)
     try:
+        if scheme in ("http", "https"):
+            # Behind the colons of an IPv6 address ``url_to_fs`` takes the rest for another address.
+            return fsspec.filesystem(scheme), absolute(uri)
         options = _object_store_options() | ({"requester_pays": True} if requester_pays else {}) if object_store else {}
         opened, path = url_to_fs(absolute(uri), **options)
     except (ImportError, ValueError) as error:
