@@ -248,12 +248,16 @@ def _listed(folder: str) -> list[dict[str, Any]]:
             return []
 
 
-def glob_files(pattern: str) -> list[StoredFile]:
+def glob_files(pattern: str, *, requester_pays: bool = False) -> list[StoredFile]:
     """The files that a path or pattern (``*``, ``?``, ``[…]``, ``**``) names, sorted by URI. No match gives an empty list.
 
     As in a shell, hidden files (also those that a killed writer left) are found only by a pattern that begins with a dot.
+
+    Args:
+        pattern: A path or URI.
+        requester_pays: For buckets of S3 whose owner lets readers pay for listings too.
     """
-    fs, path = filesystem(pattern)
+    fs, path = filesystem(pattern, requester_pays=requester_pays)
     scheme = scheme_of(pattern)
     with storage_errors(pattern):
         if scheme in ("http", "https"):

@@ -242,7 +242,7 @@ LINES = st.one_of(
 MIXED = COLUMNS | {"keep": COLUMNS["keep"] | {"number": "int64", "flag": "bool"}}
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINES, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
 def test_whole_blocks_and_single_lines_give_the_same_rows(reader: Reader, lines: list[bytes], end: bytes):
     # A record with text first, so that the file is what it should be.
@@ -258,7 +258,7 @@ def test_whole_blocks_and_single_lines_give_the_same_rows(reader: Reader, lines:
     assert counters == reader.context.counters
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINES, min_size=1, max_size=8), st.integers(5, 200))
 def test_where_blocks_end_changes_nothing(reader: Reader, lines: list[bytes], block_bytes: int):
     data = b"\n".join([b'{"content": "first"}', *lines])
