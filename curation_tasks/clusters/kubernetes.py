@@ -121,7 +121,7 @@ def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[An
         made = _create(named, cluster_object(named, settings.purpose_of, threads=settings.threads))
         try:
             if _acted_on(made, named):
-                _wait_for_scheduler(made, named, time.monotonic() + named.ready_seconds)
+                _wait_for_scheduler(made, time.monotonic() + named.ready_seconds)
                 return made, _asked(_connect, made, named)
         except BaseException:
             _delete(made)
@@ -179,7 +179,7 @@ def _acted_on(made: Any, deployment: KubernetesSettings) -> bool:
     return False
 
 
-def _wait_for_scheduler(made: Any, deployment: KubernetesSettings, deadline: float) -> None:
+def _wait_for_scheduler(made: Any, deadline: float) -> None:
     """Looks at what there is and not at the phase: two handlers of the operator set it, and `Pending` may be the last word."""
     while True:
         _, pods = _parts(made, "scheduler")

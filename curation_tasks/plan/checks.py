@@ -18,14 +18,14 @@ from curation_tasks.spec import EARLIER, INPUTS, PipelineSpec, StageSpec
 from curation_tasks.yaml_files import Origin, validation_error
 
 
-def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
+def plan(spec: PipelineSpec) -> Plan:
     """Checks that a pipeline can run.
 
     Raises:
         ConfigError: A part is unknown, a parameter is wrong, a column is missing, or a stage reads what is no dataset;
             names file and line.
     """
-    catalog = catalog or load_catalog()
+    catalog = load_catalog()
     planned: dict[str, PlannedStage] = {}
     for position, stage in enumerate(spec.stages):
         location = ("stages", position)

@@ -36,7 +36,7 @@ def list_archives(parameters: ArxivParameters, snapshot: str) -> list[SourceUnit
         return list(_given_files(parameters, snapshot))
     wanted = _yymm(parameters.month or snapshot.partition("+")[0])  # behind a plus stands the name of a trial
     base = absolute(parameters.base_url)
-    pays = parameters.requester_pays and scheme_of(base) in ("s3", "s3a")
+    pays = _pays(parameters, base)
     units = []
     for entry in _entries(base, pays):
         if entry["yymm"] == wanted:
@@ -58,11 +58,16 @@ def list_months(parameters: ArxivParameters) -> list[Snapshot]:
     """The months of the manifest, each with the time of its last archive."""
     base = absolute(parameters.base_url)
     months: dict[str, str] = {}
-    for entry in _entries(base, parameters.requester_pays and scheme_of(base) in ("s3", "s3a")):
+    for entry in _entries(base, _pays(parameters, base)):
         if re.fullmatch(r"\d{4}", entry["yymm"]):
             month = _full_month(entry["yymm"])
             months[month] = max(months.get(month, ""), entry.get("timestamp", ""))
     return [Snapshot(month, f"{month}-01", _iso(time)) for month, time in sorted(months.items())]
+
+
+def _pays(parameters: ArxivParameters, uri: str) -> bool:
+    """Whether requests have to say that the reader pays."""
+    return parameters.requester_pays and scheme_of(uri) in ("s3", "s3a")
 
 
 def _iso(time: str) -> str:
@@ -102,12 +107,14 @@ def _given_files(parameters: ArxivParameters, snapshot: str) -> Iterator[SourceU
     found = {}
     for pattern in parameters.files:
         uri = pattern.replace("{snapshot}", snapshot)
-        files = [RemoteFile(uri).stat()] if scheme_of(uri) in ("http", "https") else glob_files(uri)
+        pays = _pays(parameters, uri)
+        files = [RemoteFile(uri).stat()] if scheme_of(uri) in ("http", "https") else glob_files(uri, requester_pays=pays)
         if not files:
             raise InputError(f"no file matches {pattern!r}", where=absolute(uri), expected="at least one file for each entry of `files`")
         found |= {file.uri: file for file in files}
     for uri, file in sorted(found.items()):
-        yield SourceUnit(uri, path_below(uri, base), file.bytes, file.etag)
+        options = {"requester_pays": True} if _pays(parameters, uri) else {}
+        yield SourceUnit(uri, path_below(uri, base), file.bytes, file.etag, options)
 
 
 def is_archive(uri: str) -> bool:

@@ -200,7 +200,11 @@ class RemoteFile:
                     raise
                 self._note(start, None)  # an object without a byte has no range
                 return
-            self._note(int(answer["ContentRange"].rpartition("/")[2]), answer.get("ETag"))
+            ranged = answer.get("ContentRange")
+            if ranged is None and start:
+                raise TransientError("the store sent the whole object instead of a range", where=self.uri, remedy="it is tried again")
+            # Some stores give no range back where it is the whole object.
+            self._note(int(ranged.rpartition("/")[2]) if ranged else answer["ContentLength"], answer.get("ETag"))
             async with answer["Body"] as body:
                 self._check_received(start, stop, await pour(body.read, sink, self.patience.stall_seconds))
 

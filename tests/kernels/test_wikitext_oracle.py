@@ -60,7 +60,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(lines=st.lists(LINES, max_size=8))
 def test_well_formed_pages(lines):
     page = "\n".join(lines)

@@ -11,14 +11,12 @@ import pytest
 import typer
 
 from curation_tasks.cli.verify import verify as verify_command
-from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.index import erase, read_index
 from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.published import published_entries
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
-from curation_tasks.plan import plan
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner import lease as leases
 from curation_tasks.runner.erasure import erase_from_indexes
@@ -26,7 +24,6 @@ from curation_tasks.runner.freshness import freshness, indexed_documents, states
 from curation_tasks.runner.housekeeping import keep_house
 from curation_tasks.runner.publish import named_manifest
 from curation_tasks.runner.retention import expired_folders, published_indexes, snapshots
-from curation_tasks.spec import load_pipeline
 
 MONTHS = ("2026-01", "2026-02", "2026-03")
 TEXTS = {
@@ -51,34 +48,20 @@ stages:
 """
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with open_cluster(ClusterSettings(workers=2)) as client:
-        yield client
-
-
 @pytest.fixture
-def curate(tmp_path, own_parts, cluster):
+def curate(tmp_path, own_parts, run):
     """``curate(snapshot, root=…, until=…, **replacements in the pipeline)``: the results of the stages."""
 
-    def run(snapshot, root="data", until=None, name="monthly", texts=TEXTS, document=PIPELINE, **replacements):
+    def runner(snapshot, root="data", until=None, name="monthly", texts=TEXTS, document=PIPELINE, **replacements):
         document = document.replace("TEXTS", json.dumps(texts)).replace("name: monthly", f"name: {name}")
         for old, new in replacements.items():
             assert old in document
             document = document.replace(old, new)
         path = tmp_path / f"{name}.yaml"
         path.write_text(document, encoding="utf-8")
-        around = Surroundings(client=lambda settings: nullcontext(cluster))
-        request = StageRequest("resolve", pipeline_file=str(path), root=str(tmp_path / root), snapshot=snapshot)
-        outcomes = {"resolve": run_stage(request, around)}
-        for stage in plan(load_pipeline(path)).stages:
-            inputs = {need: outcomes[need]["manifest"] for need in stage.needs}
-            outcomes[stage.id] = run_stage(StageRequest(stage.id, resolved=outcomes["resolve"]["manifest"], inputs=inputs), around)
-            if stage.id == until:
-                break
-        return outcomes
+        return run(path, root, until=until, snapshot=snapshot)
 
-    return run
+    return runner
 
 
 def published_text(root: Path, snapshot):

@@ -327,7 +327,7 @@ def damaged(data: st.DataObject, content: bytearray, times: int) -> tuple[int, i
     return touched[-1][0], touched[0][1]
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.data())
 def test_whatever_is_damaged_the_sums_add_up_and_all_else_is_read(data: st.DataObject):
     form = data.draw(st.sampled_from(FORMS))
@@ -351,7 +351,7 @@ def test_whatever_is_damaged_the_sums_add_up_and_all_else_is_read(data: st.DataO
 
 
 @pytest.mark.parametrize("form", ["gzip", "arc.gz"])
-@settings(max_examples=100)
+@settings(max_examples=settings().max_examples)
 @given(data=st.data())
 def test_each_damaged_member_is_one_lost_record(form: str, data: st.DataObject):
     """Any members, neighbours too, each with one changed byte behind the header of its compression."""
@@ -369,7 +369,7 @@ def test_each_damaged_member_is_one_lost_record(form: str, data: st.DataObject):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples * 3 // 5)
 @given(data=st.data())
 def test_a_file_that_ends_anywhere_has_lost_one_record_at_most(form: str, data: st.DataObject):
     content = b"".join(pieces(form))
@@ -388,7 +388,7 @@ def test_a_file_that_ends_anywhere_has_lost_one_record_at_most(form: str, data: 
 @example(b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http\r\nContent-Length: 3\r\n\r\n\xff\xfe\n\r\n\r\n")
 @example(b"WARC/1.0\r\n" * 1000)
 @example(zlib.compress(b"WARC/1.0\r\n"))
-@settings(max_examples=100)
+@settings(max_examples=settings().max_examples)
 @given(st.binary(max_size=2000).map(lambda tail: b"WARC/1.0\r\n" + tail))
 def test_anything_that_begins_like_an_archive_is_read_to_its_end(content: bytes):
     try:
