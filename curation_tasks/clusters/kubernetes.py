@@ -88,7 +88,9 @@ def answering(where: str) -> Iterator[None]:
     try:
         yield
     except kr8s.NotFoundError as error:
-        raise TransientError("the Dask cluster was deleted while it came to be", where=where) from error
+        raise TransientError(
+            "the Dask cluster was deleted while it came to be", where=where, remedy="nothing: the next try makes another"
+        ) from error
     except Exception as error:
         if not is_silent(error):
             raise
