@@ -114,7 +114,7 @@ def _with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
-def code_hash(part: Part, use: str) -> str | None:
+def code_hash(use: str) -> str | None:
     """sha256 of the module of a part named by a dotted path, so that an edit makes a new key; None for packaged parts."""
     if ":" not in use:
         return None

@@ -149,7 +149,11 @@ def _matches(texts: pa.Array, pattern: str, where: str | None = None) -> np.ndar
     try:
         return pc.count_substring_regex(texts, pattern).to_numpy().astype(np.int64)
     except pa.ArrowInvalid as error:
-        raise ConfigError(f"not a pattern of RE2: {str(error)[:200]}", where=where or f"pattern {pattern!r}") from error
+        raise ConfigError(
+            f"not a pattern of RE2: {str(error)[:200]}",
+            where=where or f"pattern {pattern!r}",
+            remedy="mend it; RE2 knows neither look-around nor back-references",
+        ) from error
 
 
 def _substring(texts: pa.Array, wanted: str, position: str) -> np.ndarray:

@@ -59,7 +59,11 @@ def load_model(path: str) -> FastTextModel:
         with Path(path).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise InputError(f"the fastText model cannot be opened: {error}", where=path) from error
+        raise InputError(
+            f"the fastText model cannot be opened: {error}",
+            where=path,
+            remedy="check that the file is there, is not empty, and may be read",
+        ) from error
     try:
         return _read(path, np.frombuffer(mapped, np.uint8))
     except _FormatError as error:

@@ -19,7 +19,8 @@ from curation_tasks.parts import Snapshot, SourceUnit
 from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.sources.files import common_folder, path_below
 from curation_tasks.storage.filesystem import absolute, glob_files, scheme_of
-from curation_tasks.storage.remote import RemoteFile, read_remote
+from curation_tasks.storage.remote import read_remote
+from curation_tasks.storage.remote_file import RemoteFile
 
 MANIFEST = "src/arXiv_src_manifest.xml"
 _MONTH = re.compile(r"(?:(?P<century>19|20)?(?P<year>\d\d))-?(?P<month>0[1-9]|1[0-2])")

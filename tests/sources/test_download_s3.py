@@ -12,7 +12,9 @@ from curation_tasks.sources.arxiv_listing import list_archives
 from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.sources.download import Download, UrlDownloader, open_unit
 from curation_tasks.storage.filesystem import write_bytes
-from curation_tasks.storage.remote import Patience, RemoteFile, open_remote, read_remote
+from curation_tasks.storage.remote import open_remote, read_remote
+from curation_tasks.storage.remote_file import RemoteFile
+from curation_tasks.storage.transfer import Patience
 
 CONTENT = b"".join(b"line %06d of a larger file\n" % number for number in range(100_000))
 QUICK = Patience(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=2.0)
