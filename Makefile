@@ -42,8 +42,8 @@ test: .venv/.synced-dev ## All tests that need no service.
 	$(UV) run --no-sync ruff check
 	$(UV) run --no-sync ruff format --check
 
-test-thorough: .venv/.synced-dev ## Kernels against plain Python on 10,000 examples a test, and long repetitions; an hour.
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/kernels tests/filters -m "not service and not gpu and not cluster" -q --timeout=0
+test-thorough: .venv/.synced-dev ## Kernels against plain Python, damaged archives, dumps and packages, 10,000 examples a test, and long repetitions; two hours.
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/kernels tests/filters tests/sources -m "not service and not gpu and not cluster" -q --timeout=0
 	$(PYTHON) -m pytest -m slow -q
 
 test-services: .venv/.synced-dev ## Install and start real servers (Ceph, Chromium) and run the tests that need them.

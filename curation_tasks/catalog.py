@@ -62,7 +62,7 @@ class Catalog:
         parts = self.of_kind(kind)
         if use not in parts:
             elsewhere = [other for other in ("source", "operation", "reduction", "export") if other != kind and use in self.of_kind(other)]
-            hint = f"it is a {elsewhere[0]}" if elsewhere else did_you_mean(use, parts)
+            hint = f"it is {_with_article(elsewhere[0])}" if elsewhere else did_you_mean(use, parts)
             raise ConfigError(f"no {kind} is called {use!r}; {hint}", where=where, remedy=f"`curate operations --kind {kind}` lists them")
         return parts[use]
 
@@ -100,12 +100,21 @@ def _by_path(kind: PartKind, use: str, where: str | None) -> Part:
         names = [name for name, value in vars(sys.modules[module_name]).items() if isinstance(value, Part)]
         raise ConfigError(f"{module_name} has no {attribute!r}; {did_you_mean(attribute, names)}", where=where) from None
     if not isinstance(part, Part) or part.kind != kind:
-        found = part.kind if isinstance(part, Part) else type(part).__name__
-        raise ConfigError(f"{use} is a {found}, not a {kind}", where=where, remedy="declare it with the decorators of curation_tasks.parts")
+        is_part = isinstance(part, Part)
+        found = part.kind if is_part else type(part).__name__
+        raise ConfigError(
+            f"{use} is {_with_article(found)}, not {_with_article(kind)}",
+            where=where,
+            remedy=f"name it in a stage for {_with_article(found)}" if is_part else "declare it with what curation_tasks.parts has",
+        )
     return part
 
 
-def code_hash(part: Part, use: str) -> str | None:
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def code_hash(use: str) -> str | None:
     """sha256 of the module of a part named by a dotted path, so that an edit makes a new key; None for packaged parts."""
     if ":" not in use:
         return None

@@ -79,7 +79,9 @@ def load_function(reference: str, where: str | None = None) -> Callable:
             raise ConfigError(f"{module_name} has no {attribute!r}; {did_you_mean(attribute, names)}", where=where)
         function = getattr(module, attribute)
     if not callable(function):
-        raise ConfigError(f"{reference} is a {type(function).__name__}, not a function", where=where)
+        raise ConfigError(
+            f"{reference} is a {type(function).__name__}, not a function", where=where, remedy="name something that can be called"
+        )
     return function
 
 

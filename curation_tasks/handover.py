@@ -127,7 +127,7 @@ def _versions(planned: Plan) -> dict[str, Any]:
     parts = {}
     for call in (call for stage in planned.stages for call in stage.calls):
         # A packaged part has a version; a part named by a path is the same when its module has the same bytes.
-        parts[call.use] = [call.part.data_version, code_hash(call.part, call.use)]
+        parts[call.use] = [call.part.data_version, code_hash(call.use)]
     return {"curation-tasks": __version__, "parts": dict(sorted(parts.items()))}
 
 

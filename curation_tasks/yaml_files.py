@@ -89,7 +89,9 @@ def read_yaml(text: str, path: str) -> Any:
             remedy="indent by spaces: YAML allows no tabs there" if tab else None,
         ) from None  # fmt: skip
     except Exception as error:  # ruamel raises several bare kinds on odd characters
-        raise ConfigError(f"not valid YAML: {error}", where=path) from None
+        raise ConfigError(
+            f"not valid YAML: {error}", where=path, remedy="look for characters that no text has, and for quotes that stay open"
+        ) from None
 
 
 def plain(node: Any) -> Any:

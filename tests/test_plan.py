@@ -29,13 +29,13 @@ def test_columns_are_followed_through_the_stages(pipeline_text):
     ("old", "new", "said"),
     [
         ("dedup.exact", "dedup.exat", "did you mean 'dedup.exact'?"),
-        ("reduction: dedup.exact", "reduction: cleaning.quotes", "it is a operation"),
+        ("reduction: dedup.exact", "reduction: cleaning.quotes", "it is an operation"),
         ("{min_characters: 25}", "{min_character: 25}", "did you mean 'min_characters'?"),
         ("{min_characters: 25}", "{min_characters: many}", "valid integer"),
         ("reduction: dedup.exact", "reduction: dedup.exact\n    parameters: {column: title}", "'title', which does not exist"),
         ("curation_test_parts:LINES", "curation_test_parts:LINE", "did you mean 'LINES'?"),
         ("curation_test_parts:LINES", "os:system", "may not be named"),
-        ("curation_test_parts:LINES", "curation_test_parts:short", "is a operation, not a source"),
+        ("curation_test_parts:LINES", "curation_test_parts:short", "is an operation, not a source"),
     ],
 )
 def test_an_error_names_the_line(pipeline_text, old, new, said):

@@ -31,7 +31,11 @@ def character_histogram(
     sets = [open_document_set(reference, column) for reference in documents]
     found = count_characters((texts for item in sets for texts in item.texts()), coverage)
     if not found:
-        raise InputError("the documents have no characters", where=", ".join(documents))
+        raise InputError(
+            "the documents have no characters",
+            where=", ".join(documents),
+            remedy="name documents with texts, or the column that holds them by --column",
+        )
     write_bytes(output, "".join(f"{character}\t{count}\n" for character, count in found).encode())
     if json_:
         print_json({"histogram": output, "characters": len(found), "counted": sum(count for _, count in found)})

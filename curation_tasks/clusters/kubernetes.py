@@ -88,7 +88,9 @@ def answering(where: str) -> Iterator[None]:
     try:
         yield
     except kr8s.NotFoundError as error:
-        raise TransientError("the Dask cluster was deleted while it came to be", where=where) from error
+        raise TransientError(
+            "the Dask cluster was deleted while it came to be", where=where, remedy="nothing: the next try makes another"
+        ) from error
     except Exception as error:
         if not is_silent(error):
             raise
@@ -121,7 +123,7 @@ def _make(deployment: KubernetesSettings, settings: ClusterSettings) -> tuple[An
         made = _create(named, cluster_object(named, settings.purpose_of, threads=settings.threads))
         try:
             if _acted_on(made, named):
-                _wait_for_scheduler(made, named, time.monotonic() + named.ready_seconds)
+                _wait_for_scheduler(made, time.monotonic() + named.ready_seconds)
                 return made, _asked(_connect, made, named)
         except BaseException:
             _delete(made)
@@ -179,7 +181,7 @@ def _acted_on(made: Any, deployment: KubernetesSettings) -> bool:
     return False
 
 
-def _wait_for_scheduler(made: Any, deployment: KubernetesSettings, deadline: float) -> None:
+def _wait_for_scheduler(made: Any, deadline: float) -> None:
     """Looks at what there is and not at the phase: two handlers of the operator set it, and `Pending` may be the last word."""
     while True:
         _, pods = _parts(made, "scheduler")

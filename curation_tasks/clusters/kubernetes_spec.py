@@ -208,7 +208,11 @@ def _pod_spec(settings: KubernetesSettings, template: str, name: str) -> tuple[d
     spec = _template(settings.templates, template, name)
     container = next((item for item in spec.get("containers", []) if item.get("name") == name), None)
     if container is None:
-        raise ConfigError(f"the spec {template!r} has no container {name!r}", where=f"{settings.templates}/{template}.yaml")
+        raise ConfigError(
+            f"the spec {template!r} has no container {name!r}",
+            where=f"{settings.templates}/{template}.yaml",
+            remedy="name one so, as k8s/base/dask has it",
+        )
     container["image"] = settings.image
     if settings.data_claim:
         spec.setdefault("volumes", []).append({"name": "data", "persistentVolumeClaim": {"claimName": settings.data_claim}})

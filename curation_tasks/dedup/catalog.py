@@ -64,6 +64,9 @@ class ExactParameters(Parameters):
     def columns(self) -> tuple[str, ...]:
         return (self.column,) if isinstance(self.column, str) else self.column
 
+    def reads(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("doc_id", *self.columns, *self.keep.reads)))
+
     def uses(self) -> list[ColumnUse]:
         """What the columns must hold; a function of the user's own may read any."""
         types, remedy = COMPARABLE, "name another column, or give a function as `key`"
@@ -99,6 +102,12 @@ class RepeatedUnits(Parameters):
     def units_in_span(self) -> int:
         return 1
 
+    def reads(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("doc_id", "text", *self.keep.reads)))
+
+    def uses(self) -> list[ColumnUse]:
+        return self.keep.uses()
+
 
 class SentencesParameters(RepeatedUnits):
     """Which runs of sentences are cut."""
@@ -129,7 +138,7 @@ PARTS = (
         parameters=ExactParameters,
         implementation="curation_tasks.dedup.exact:exact",
         costs="curation_tasks.dedup.estimate:exact",
-        reads=lambda parameters: tuple(dict.fromkeys(("doc_id", *parameters.columns, *parameters.keep.reads))),
+        reads=ExactParameters.reads,
         uses=ExactParameters.uses,
         rejects=("exact_duplicate",),
         indexes=True,
@@ -145,8 +154,8 @@ PARTS = (
         parameters=SentencesParameters,
         implementation="curation_tasks.dedup.repeated:sentences",
         costs="curation_tasks.dedup.estimate:repeated",
-        reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
-        uses=lambda parameters: parameters.keep.uses(),
+        reads=RepeatedUnits.reads,
+        uses=RepeatedUnits.uses,
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
         indexes=True,
@@ -159,8 +168,8 @@ PARTS = (
         parameters=ParagraphsParameters,
         implementation="curation_tasks.dedup.repeated:paragraphs",
         costs="curation_tasks.dedup.estimate:repeated",
-        reads=lambda parameters: tuple(dict.fromkeys(("doc_id", "text", *parameters.keep.reads))),
-        uses=lambda parameters: parameters.keep.uses(),
+        reads=RepeatedUnits.reads,
+        uses=RepeatedUnits.uses,
         rewrites=("text",),
         rejects=("too_short_after_cuts",),
         indexes=True,

@@ -203,7 +203,7 @@ def compare_cross(item: Mapping[str, Any], work: str, scheme: Scheme, placement:
     status = np.concatenate([before, starting_status(rows.node[count:], placement)])
     found = _compare(rows, status, np.zeros(len(status), np.int32), scheme, limits, among=False)
     if found.stopped >= 0:
-        return _crowded(found, rows, work, scheme, placement, limits)
+        return _crowded(found, rows, scheme, placement, limits)
     add_up(work, item, rows, found.work, limits.bucket, other)
     edges = found.edges
     later, earlier = edges.later - np.int64(count) + item["first"], edges.earlier + np.int64(item["other_first"])
@@ -240,7 +240,7 @@ def compare_slot(item: Mapping[str, Any], work: str, scheme: Scheme, placement: 
     status[(opened >= limits.follows) & (status == KNOWN | OPEN)] = KNOWN | REMOVED
     found = _compare(rows, status, opened, scheme, limits, among=True)
     if found.stopped >= 0 or add_up(work, item, rows, found.work, limits.bucket)[1]:
-        return _crowded(found, rows, work, scheme, placement, limits)
+        return _crowded(found, rows, scheme, placement, limits)
     write_whole(nodes_uri(work, slot), pa.table([rows.node, rows.tie, rows.shingles, status], schema=NODES))
     edges = _joined(found.edges, first, cross, status, scheme)
     bound = np.where(edges["listed"] & (not scheme.list_pairs), scheme.measure.link, scheme.measure.accept)
@@ -315,7 +315,7 @@ def _write_requests(uri: str, nodes: np.ndarray, edges: Mapping[str, np.ndarray]
             writer.write(mapper, table.take(pa.array(chosen)))
 
 
-def _crowded(found: Comparison, rows: Rows, work: str, scheme: Scheme, placement: Placement, limits: Limits) -> dict[str, Any]:
+def _crowded(found: Comparison, rows: Rows, scheme: Scheme, placement: Placement, limits: Limits) -> dict[str, Any]:
     """Gives up what was begun.
 
     Raises:

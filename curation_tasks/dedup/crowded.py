@@ -50,6 +50,8 @@ from curation_tasks.kernels.survivors import KNOWN, REMOVED
 
 #: Windows of a crowded task, at most: each is compared with all before it.
 MOST_WINDOWS = 1024
+#: Documents of a bucket that an error names.
+_NAMED = 3
 
 _SETS = pa.schema([("shingles", pa.large_binary())])
 _CROSS = pa.schema([
@@ -127,7 +129,7 @@ class Crowd:
                         step, write_texts, chosen, self.folder, self.scheme.column, slot, first[-1], step == "crowded-texts", run_bytes
                     )
             self.run("crowded-shingles", write_shingles, list(range(slot, first[-1])), self.folder, self.scheme, len(mappers), run_bytes)
-        return self._compare(tasks, first[-1] - slot)
+        return self._compare(tasks)
 
     def _few_enough(self, windows: int, documents: int) -> int:
         if windows > MOST_WINDOWS:
@@ -140,7 +142,7 @@ class Crowd:
             )
         return windows
 
-    def _compare(self, tasks: Sequence[Mapping[str, Any]], chunks: int) -> list[dict[str, Any]]:
+    def _compare(self, tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = []
         for window in range(max(len(task["slots"]) for task in tasks)):
             items = [
@@ -318,7 +320,7 @@ def _give_up(bucket: int, work: str, scheme: Scheme, placement: Placement, limit
     )
 
 
-def _members(bucket: int, work: str, scheme: Scheme, placement: Placement, wanted: int = 3) -> list[str]:
+def _members(bucket: int, work: str, scheme: Scheme, placement: Placement) -> list[str]:
     """Identities of the first documents of a bucket."""
     found: list[str] = []
     for mapper in placement.mappers:
@@ -327,6 +329,6 @@ def _members(bucket: int, work: str, scheme: Scheme, placement: Placement, wante
             for name in band_names(scheme.bands):
                 here |= table[name].to_numpy() == np.uint64(bucket)
             found += table["doc_id"].filter(pa.array(here)).to_pylist()
-            if len(found) >= wanted:
-                return found[:wanted]
+            if len(found) >= _NAMED:
+                return found[:_NAMED]
     return found

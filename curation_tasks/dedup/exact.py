@@ -30,7 +30,6 @@ import pyarrow.parquet as pq
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ExactParameters
 from curation_tasks.dedup.grouping import grouped
-from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_kept, write_partition
 from curation_tasks.dedup.keys import hex_hashes, key_hashes
 from curation_tasks.dedup.partitions import (
@@ -46,7 +45,7 @@ from curation_tasks.dedup.partitions import (
 from curation_tasks.dedup.rank import ROW_BITS, ROW_MASK, addresses, policy_keys, rank_order, ties
 from curation_tasks.functions import function_hash, load_function
 from curation_tasks.manifest import Dataset, Decisions
-from curation_tasks.parts import check_uses
+from curation_tasks.parts import check_uses, place_of
 from curation_tasks.schema import EVIDENCE_FIELDS, ORIGIN_COLUMNS, arrow_type
 from curation_tasks.storage.filesystem import open_output
 from curation_tasks.storage.shard import read_shard

@@ -14,13 +14,12 @@ from __future__ import annotations
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.bands import verdicts
 from curation_tasks.dedup.fuzzy_parts import FuzzyParameters, Near
-from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.near_duplicates import near_duplicates
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.kernels.shingles import Shingling
 from curation_tasks.kernels.survivors import Measure
 from curation_tasks.manifest import Dataset, Decisions
-from curation_tasks.parts import check_uses
+from curation_tasks.parts import check_uses, place_of
 
 REASON = "fuzzy_duplicate"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -165,14 +165,6 @@ class SimhashParameters(Near):
         )
 
 
-def _reads(parameters: Any) -> tuple[str, ...]:
-    return parameters.reads()
-
-
-def _notes(parameters: Any) -> tuple[str, ...]:
-    return parameters.notes()
-
-
 PARTS = (
     ReductionPart(
         name="dedup.fuzzy",
@@ -181,10 +173,10 @@ PARTS = (
         implementation="curation_tasks.dedup.fuzzy:fuzzy",
         costs="curation_tasks.dedup.estimate_near:near",
         data_version=2,
-        reads=_reads,
+        reads=Near.reads,
         uses=Near.uses,
         rejects=("fuzzy_duplicate",),
-        notes=_notes,
+        notes=FuzzyParameters.notes,
         indexes=True,
         example={"threshold": 0.8, "recall": 0.97, "keep": "longest"},
     ),
@@ -195,10 +187,10 @@ PARTS = (
         implementation="curation_tasks.dedup.simhash:simhash",
         costs="curation_tasks.dedup.estimate_near:near",
         data_version=2,
-        reads=_reads,
+        reads=Near.reads,
         uses=Near.uses,
         rejects=("simhash_duplicate",),
-        notes=_notes,
+        notes=SimhashParameters.notes,
         indexes=True,
         example={"distance": 3},
     ),

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from curation_tasks.parts import ColumnUse, Parameters
-
-
-def place_of(stage: str) -> Callable[[str], str]:
-    """Where a parameter of a stage stands, for errors of a run: the pipeline file is not at hand there."""
-    return lambda parameter: f"stage {stage!r}, parameters.{parameter}"
-
 
 Policy = Literal["first", "longest", "score", "source"]
 #: Column that a policy looks at when the pipeline names none.

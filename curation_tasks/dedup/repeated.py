@@ -37,7 +37,6 @@ from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.catalog import ParagraphsParameters, RepeatedUnits, SentencesParameters
 from curation_tasks.dedup.cuts import gather_indexed, items_uri, write_decisions, write_indexed
 from curation_tasks.dedup.grouping import grouped
-from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.key_index import claimed, commit_index, index_partitions, open_indexes, write_partition
 from curation_tasks.dedup.partitions import PartitionWriter, mapper_items, open_partitions, partition_of, runs, settled, split
 from curation_tasks.dedup.places import UNIT_OPTIONS, UNITS, units_uri
@@ -52,10 +51,10 @@ from curation_tasks.dedup.rounds import (
     revise,
     want_names,
 )
-from curation_tasks.kernels import text_units
+from curation_tasks.kernels import text_units, unit_comparison
 from curation_tasks.kernels.characters import unicode_version
 from curation_tasks.manifest import Dataset, Decisions
-from curation_tasks.parts import check_uses
+from curation_tasks.parts import check_uses, place_of
 from curation_tasks.storage.filesystem import open_output
 from curation_tasks.storage.shard import read_shard
 
@@ -99,7 +98,7 @@ def repeated(dataset: Dataset, parameters: RepeatedUnits, context: ReductionCont
     Raises:
         ConfigError: The policy's column is missing or cannot be ranked.
     """
-    check_uses(parameters.keep.uses(), dataset.schema, place_of(context.stage))
+    check_uses(parameters.uses(), dataset.schema, place_of(context.stage))
     indexes = open_indexes(context.earlier, identity(parameters, reason))
     mappers = mapper_items(dataset)
     expected = sum(shard.text_bytes for shard in dataset.shards) // _UNIT_TEXT_BYTES
@@ -182,7 +181,7 @@ def write_items(item: dict[str, Any], work: str, partitions: int, kind: str, giv
 
 def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnits) -> Iterator[pa.Table]:
     divide = text_units.sentences if isinstance(parameters, SentencesParameters) else text_units.paragraphs
-    columns = dict.fromkeys(("doc_id", "text", *parameters.keep.reads))
+    columns = parameters.reads()
     for shard in shards:
         first_row = 0
         with open_output(units_uri(work, shard["ordinal"])) as file, pq.ParquetWriter(file, UNITS, **UNIT_OPTIONS) as places:
@@ -194,7 +193,7 @@ def _items(shards: Sequence[dict[str, Any]], work: str, parameters: RepeatedUnit
                     pa.table([rows, units.start, units.content_end, units.end, units.characters], names=UNITS.names).cast(UNITS)
                 )
                 address = addresses(shard["ordinal"], first_row, len(batch))
-                first, hashes = _spans(*text_units.unit_hashes(texts, units, parameters.normalization), units.row, parameters)
+                first, hashes = _spans(*unit_comparison.unit_hashes(texts, units, parameters.normalization), units.row, parameters)
                 of_row = units.row[first]
                 begin = np.concatenate([[0], np.cumsum(np.bincount(units.row, minlength=len(batch)))])
                 place = first - begin[of_row]
@@ -224,7 +223,7 @@ def _spans(hashes: np.ndarray, characters: np.ndarray, row: np.ndarray, paramete
     first = np.arange(max(0, len(row) - span + 1))
     together = (row[first] == row[first + span - 1]) & (before[first + span] - before[first] >= parameters.min_characters)
     first = first[together]
-    return first, hashes[first] if span == 1 else text_units.span_hashes(hashes, first, span)
+    return first, hashes[first] if span == 1 else unit_comparison.span_hashes(hashes, first, span)
 
 
 # Step 2: groups

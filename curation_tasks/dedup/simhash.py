@@ -10,13 +10,12 @@ from __future__ import annotations
 from curation_tasks.context import ReductionContext
 from curation_tasks.dedup.fuzzy import shingling_of
 from curation_tasks.dedup.fuzzy_parts import SimhashParameters
-from curation_tasks.dedup.keep import place_of
 from curation_tasks.dedup.near_duplicates import near_duplicates
 from curation_tasks.dedup.signatures import Scheme
 from curation_tasks.kernels.simhash import BITS
 from curation_tasks.kernels.survivors import Measure
 from curation_tasks.manifest import Dataset, Decisions
-from curation_tasks.parts import check_uses
+from curation_tasks.parts import check_uses, place_of
 
 REASON = "simhash_duplicate"
 

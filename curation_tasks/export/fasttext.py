@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from curation_tasks.errors import InputError
 from curation_tasks.export.catalog import FastTextExportParameters
 from curation_tasks.kernels.fasttext_inference import plain_lines
-from curation_tasks.kernels.fasttext_model import LABEL_PREFIX
+from curation_tasks.kernels.fasttext_tables import LABEL_PREFIX
 from curation_tasks.kernels.utf8 import text_buffers
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+#: Of the Pareto rule, as ``filters.fasttext_quality`` has it by default.
+PARETO_ALPHA = 3
 #: Bounds for which the table of precision and recall has a row.
 BOUNDS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -26,7 +28,7 @@ def precision_recall_curve(scores: np.ndarray, positive: np.ndarray) -> tuple[np
     return scores[order][last_of_score].astype(np.float64), right / (last_of_score + 1), right / positive.sum()
 
 
-def measure(scores: np.ndarray, positive: np.ndarray, *, alpha: float = 3) -> dict[str, Any]:
+def measure(scores: np.ndarray, positive: np.ndarray) -> dict[str, Any]:
     """Figures of a classifier: areas, a table by bound, and what keeping by chance would keep.
 
     ``average_precision`` is the step-wise area below precision over recall, ``roc_area`` the probability that a positive document
@@ -35,12 +37,11 @@ def measure(scores: np.ndarray, positive: np.ndarray, *, alpha: float = 3) -> di
     Args:
         scores: float32, shape (documents,).
         positive: bool, shape (documents,).
-        alpha: Of the Pareto rule of ``filters.fasttext_quality``.
     """
     _, precision, recall = precision_recall_curve(scores, positive)
     good, bad = np.sort(scores[positive]), np.sort(scores[~positive])
     below = np.searchsorted(bad, good, "left") + np.searchsorted(bad, good, "right")
-    kept_by_chance = (2 - scores.astype(np.float64)) ** -alpha
+    kept_by_chance = (2 - scores.astype(np.float64)) ** -PARETO_ALPHA
     return {
         "documents": len(scores),
         "positive": int(positive.sum()),
@@ -48,7 +49,7 @@ def measure(scores: np.ndarray, positive: np.ndarray, *, alpha: float = 3) -> di
         "roc_area": _rounded(below.sum() / 2 / len(good) / len(bad)),
         "by_bound": [_at(bound, scores, positive) for bound in BOUNDS],
         "pareto": {
-            "alpha": alpha,
+            "alpha": PARETO_ALPHA,
             "kept_positive_ratio": _rounded(kept_by_chance[positive].mean()),
             "kept_negative_ratio": _rounded(kept_by_chance[~positive].mean()),
         },

@@ -24,7 +24,8 @@ import pyarrow.compute as pc
 from curation_tasks.errors import ConfigError, CurationError
 from curation_tasks.filters.classifier_parameters import TrainingParameters
 from curation_tasks.kernels.fasttext_inference import plain_lines, predict, scores_of
-from curation_tasks.kernels.fasttext_model import LABEL_PREFIX, load_model
+from curation_tasks.kernels.fasttext_model import load_model
+from curation_tasks.kernels.fasttext_tables import LABEL_PREFIX
 from curation_tasks.kernels.identity import text_hashes
 from curation_tasks.kernels.utf8 import text_buffers
 

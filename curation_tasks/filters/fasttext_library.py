@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from curation_tasks.kernels.fasttext_inference import Predictions, plain_lines
-from curation_tasks.kernels.fasttext_model import LABEL_PREFIX, FastTextModel
+from curation_tasks.kernels.fasttext_tables import LABEL_PREFIX, FastTextModel
 
 
 def predict_with_library(model: FastTextModel, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, *, k: int = 1) -> Predictions:

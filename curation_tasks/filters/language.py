@@ -14,7 +14,8 @@ from curation_tasks.errors import ConfigError, did_you_mean
 from curation_tasks.filters.language_codes import UNKNOWN, labels_of, language_of, require_label
 from curation_tasks.filters.language_parameters import LID176_LANGUAGES, LanguageParameters
 from curation_tasks.kernels.fasttext_inference import Predictions, predict
-from curation_tasks.kernels.fasttext_model import FastTextModel, load_model
+from curation_tasks.kernels.fasttext_model import load_model
+from curation_tasks.kernels.fasttext_tables import FastTextModel
 from curation_tasks.kernels.scripts import UNKNOWN_SCRIPT, dominant_scripts, script_table
 from curation_tasks.kernels.text_spans import character_counts, paragraphs, windows
 from curation_tasks.kernels.utf8 import text_buffers

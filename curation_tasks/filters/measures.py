@@ -35,6 +35,7 @@ _MARKED_WORD = r"[#\x{2026}][^\s\x0B\x1C-\x1F\x{85}\pZ]*"
 _BETWEEN_WORDS = r"[\pN\pP\pS]*[\s\x0B\x1C-\x1F\x{85}\pZ][\s\x0B\x1C-\x1F\x{85}\pZ\pN\pP\pS]*"
 #: What the table of frequencies does not list is taken for so rare (datatrove).
 _UNLISTED_PROBABILITY = 1e-9
+_MEND_TABLE = "mend the file that `word_frequencies` names, or name another"
 
 
 def measured_counts(
@@ -148,7 +149,11 @@ def _matches(texts: pa.Array, pattern: str, where: str | None = None) -> np.ndar
     try:
         return pc.count_substring_regex(texts, pattern).to_numpy().astype(np.int64)
     except pa.ArrowInvalid as error:
-        raise ConfigError(f"not a pattern of RE2: {str(error)[:200]}", where=where or f"pattern {pattern!r}") from error
+        raise ConfigError(
+            f"not a pattern of RE2: {str(error)[:200]}",
+            where=where or f"pattern {pattern!r}",
+            remedy="mend it; RE2 knows neither look-around nor back-references",
+        ) from error
 
 
 def _substring(texts: pa.Array, wanted: str, position: str) -> np.ndarray:
@@ -170,12 +175,15 @@ def _word_probabilities(path: str) -> WordScores:
         options = csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=False)
         table = csv.read_csv(path, convert_options=options)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise ConfigError(f"a table of word frequencies cannot be read: {str(error)[:200]}", where=path, expected=expected) from error
+        raise ConfigError(
+            f"a table of word frequencies cannot be read: {str(error)[:200]}", where=path, expected=expected, remedy=_MEND_TABLE
+        ) from error
     words, counts = table["word"].to_pylist(), table["count"].to_numpy()
     if not words or "" in words or len(set(words)) < len(words) or table["count"].null_count or counts.min() < 1:
         raise ConfigError(
-            "a table of word frequencies has no rows, or one without a word of its own or a count", where=path, expected=expected
-        )
+            "a table of word frequencies has no rows, or one without a word of its own or a count", where=path, expected=expected,
+            remedy=_MEND_TABLE,
+        )  # fmt: skip
     scores = np.round(1e6 * np.log(counts / counts.sum()))
     return WordScores.of(words, scores, round(1e6 * math.log(_UNLISTED_PROBABILITY)))
 

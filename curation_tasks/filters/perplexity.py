@@ -21,6 +21,9 @@ def line_scores(texts: pa.Array, path: str, tokenizer: Any | None) -> tuple[np.n
 
     Returns:
         ``(millionths of the log probability to the base of 10, with the other sign; words and ends of lines)``, int64, shape (rows,).
+
+    Raises:
+        ConfigError: The package kenlm is not installed, or the model cannot be read.
     """
     model = _model(path)
     found = np.zeros((2, len(texts)), np.int64)
@@ -49,5 +52,6 @@ def _model(path: str) -> Any:
         return kenlm.Model(path, settings)
     except OSError as error:
         raise ConfigError(
-            f"a language model cannot be read: {str(error)[:200]}", where=path, expected="a model of KenLM, .bin or .arpa"
-        ) from error
+            f"a language model cannot be read: {str(error)[:200]}", where=path, expected="a model of KenLM, .bin or .arpa",
+            remedy="get the file that `language_model` names again, or name another",
+        ) from error  # fmt: skip

@@ -43,14 +43,17 @@ def user_signal(name: str, place: str, batch: pa.RecordBatch) -> np.ndarray:
             remedy="return a number for every text, empty ones too, and leave none out",
         )  # fmt: skip
     missing = np.array([value is None for value in values], bool) if values.dtype == object else np.zeros(len(values), bool)
-    if values.dtype == object and missing.any():
+    if missing.any():
         values = np.where(missing, np.nan, values)
     try:
         numbers = values.astype(np.float64) if values.dtype.kind in "biufO" else None
     except (TypeError, ValueError):
         numbers = None
     if numbers is None:
-        raise ConfigError(f"the function gave values of type {_type_of(values)}", where=where, expected=_EXPECTED)
+        raise ConfigError(
+            f"the function gave values of type {_type_of(values)}", where=where, expected=_EXPECTED,
+            remedy="return numbers, as `numpy.asarray(values, float)` makes them",
+        )  # fmt: skip
     if not (finite := np.isfinite(numbers)).all():
         raise ConfigError(
             f"the function gave {_no_numbers(numbers)} for {_documents(batch, ~finite)}", where=where, expected=_EXPECTED,

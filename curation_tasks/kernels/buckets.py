@@ -24,6 +24,10 @@ class Buckets:
     sizes: np.ndarray
     hashes: np.ndarray
 
+    def starts(self) -> np.ndarray:
+        """int64, shape (buckets + 1,): where the members of each begin in a list of all."""
+        return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+
 
 def buckets_of(bands: Iterable[np.ndarray], count: int, documents: int) -> Buckets:
     """Numbers the buckets that have more than one member.

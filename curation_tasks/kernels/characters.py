@@ -71,19 +71,18 @@ def unicode_version() -> str:
     return _PROPERTIES.read_text("ascii").split()[2].rstrip(".")
 
 
-def table(value: Callable[[Properties], int], kind: type = np.uint8) -> np.ndarray:
+def table(value: Callable[[Properties], int]) -> np.ndarray:
     """A number for each code point.
 
     Args:
         value: The number of the characters of a range.
-        kind: Type of the numbers.
 
     Returns:
-        ``kind``, shape (0x110000,), read-only.
+        uint8, shape (0x110000,), read-only.
     """
     rows = properties()
     lengths = [row.last - row.first + 1 for row in rows]
-    numbers = np.repeat(np.array([value(row) for row in rows], kind), lengths)
+    numbers = np.repeat(np.array([value(row) for row in rows], np.uint8), lengths)
     numbers.flags.writeable = False
     return numbers
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from curation_tasks.kernels.compilation import inlined
-from curation_tasks.kernels.fasttext_model import FIRST_HASH, LABEL_PREFIX, next_hash
+from curation_tasks.kernels.fasttext_model import FIRST_HASH, next_hash
+from curation_tasks.kernels.fasttext_tables import LABEL_PREFIX
 
 _BEGIN_OF_WORD, _END_OF_WORD = np.uint8(ord("<")), np.uint8(ord(">"))
 _LABEL_PREFIX = np.frombuffer(LABEL_PREFIX.encode(), np.uint8)

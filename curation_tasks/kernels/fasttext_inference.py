@@ -31,7 +31,7 @@ import pyarrow as pa
 from curation_tasks.errors import InputError
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
 from curation_tasks.kernels.fasttext_features import hidden_vector, next_word
-from curation_tasks.kernels.fasttext_model import HIERARCHICAL, SOFTMAX, Codes, FastTextModel, Grams, Output, Vocabulary
+from curation_tasks.kernels.fasttext_tables import HIERARCHICAL, SOFTMAX, Codes, FastTextModel, Grams, Output, Vocabulary
 
 #: Features gathered before their rows are added.
 _GATHERED = 16_384

@@ -16,129 +16,36 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from curation_tasks.errors import InputError
 from curation_tasks.kernels.compilation import BYTES, inlined, kernel
+from curation_tasks.kernels.fasttext_tables import (
+    HIERARCHICAL,
+    LABEL_PREFIX,
+    NEGATIVE_SAMPLING,
+    ONE_VS_ALL,
+    SOFTMAX,
+    Codes,
+    FastTextModel,
+    Grams,
+    Output,
+    Vocabulary,
+)
 
 #: Quantized embeddings are decoded once when they come to no more than this; larger ones row by row, as they are needed.
 DECODED_BYTES = 64 * 2**20
 
 _MAGIC, _NEWEST_VERSION = 793712314, 12
 _SUPERVISED = 3
-HIERARCHICAL, NEGATIVE_SAMPLING, SOFTMAX, ONE_VS_ALL = 1, 2, 3, 4
-#: fastText's prefix of labels. It is no part of the file: every program that reads models assumes it.
-LABEL_PREFIX = "__label__"
 _END_OF_LINE = b"</s>"
 _CENTROIDS = 256
 _LONGEST_GRAM = 64
 #: fastText's weight of a node of the Huffman tree that is not there yet.
 _HEAVIEST = 10**15
-
-
-class Vocabulary(NamedTuple):
-    """Words and labels of the model, for look-up by hash. Entries are numbered as in the file: words first, then labels.
-
-    Attributes:
-        starts, lengths: int64 and int32, shape (entries,): where each stands in the file.
-        hashes: uint32, shape (entries,): its FNV-1a hash, fastText's form.
-        slots: int32, shape (a power of two,): entry of each slot of the hash table, −1 where there is none.
-        words: Number of words.
-        end_of_line: Entry of ``</s>``, which fastText adds to every text; −1 when the model does not know it.
-    """
-
-    starts: np.ndarray
-    lengths: np.ndarray
-    hashes: np.ndarray
-    slots: np.ndarray
-    words: int
-    end_of_line: int
-
-
-class Grams(NamedTuple):
-    """How n-grams of characters and words become rows of the input matrix.
-
-    Attributes:
-        shortest, longest: Lengths in characters; ``longest`` 0 means none.
-        word_grams: Longest n-gram of words; 1 means none.
-        buckets: Number of hash buckets.
-        reciprocal, shift: For the division by ``buckets``, see ``fasttext_inference.bucket_of``.
-        pruned: 1 when only some buckets have a row.
-        known: uint64, shape (buckets / 64 rounded up,): bit of each bucket that has one.
-        rows: int32, shape (words + buckets,): row of each word and bucket of a pruned model.
-    """
-
-    shortest: int
-    longest: int
-    word_grams: int
-    buckets: int
-    reciprocal: int
-    shift: int
-    pruned: int
-    known: np.ndarray
-    rows: np.ndarray
-
-
-class Codes(NamedTuple):
-    """A quantized matrix that is not decoded: row r is the centroids that its codes name, times its norm.
-
-    Attributes:
-        codes: uint8, shape (rows, parts); no rows when the matrix is dense.
-        centroids: float32, shape (parts, 256, widest part).
-        norms: float32, shape (256,).
-        norm_codes: uint8, shape (rows,).
-        last_width: Columns of the last part.
-    """
-
-    codes: np.ndarray
-    centroids: np.ndarray
-    norms: np.ndarray
-    norm_codes: np.ndarray
-    last_width: int
-
-
-class Output(NamedTuple):
-    """The classifier.
-
-    Attributes:
-        matrix: float32, shape (nodes, dimensions) for hierarchical softmax, else (dimensions, labels).
-        loss: ``HIERARCHICAL``, ``SOFTMAX``, or one of those that judge each label by itself.
-        left, right: int32, shape (2 · labels − 1,): children in the Huffman tree of hierarchical softmax, −1 for a leaf. Leaf i
-            is label i, the last node is the root.
-    """
-
-    matrix: np.ndarray
-    loss: int
-    left: np.ndarray
-    right: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class FastTextModel:
-    """A model, ready for ``fasttext_inference``.
-
-    Attributes:
-        path: Its file.
-        labels: Without fastText's prefix.
-        dimensions: Length of an embedding.
-        data: uint8: the bytes of the file.
-        matrix: float32, shape (rows, dimensions): the embeddings; no rows when they stay in ``codes``.
-    """
-
-    path: str
-    labels: tuple[str, ...]
-    dimensions: int
-    data: np.ndarray
-    vocabulary: Vocabulary
-    grams: Grams
-    codes: Codes
-    matrix: np.ndarray
-    output: Output
 
 
 @lru_cache(maxsize=8)
@@ -152,7 +59,11 @@ def load_model(path: str) -> FastTextModel:
         with Path(path).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise InputError(f"the fastText model cannot be opened: {error}", where=path) from error
+        raise InputError(
+            f"the fastText model cannot be opened: {error}",
+            where=path,
+            remedy="check that the file is there, is not empty, and may be read",
+        ) from error
     try:
         return _read(path, np.frombuffer(mapped, np.uint8))
     except _FormatError as error:

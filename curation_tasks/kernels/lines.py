@@ -42,7 +42,7 @@ _POLICY_PARAGRAPHS, _POLICY_PHRASES = column("policy_paragraphs"), column("polic
 #: The bullets of NeMo Curator's BulletsFilter.
 BULLETS = "\u2022\u2023\u2043\u204c\u204d\u2219\u25cb\u25cf\u25d8\u25e6\u29be\u29bf"
 _BULLETS = np.array([ord(bullet) for bullet in BULLETS], np.int64)
-_DISC, _DASH, _STAR, _ELLIPSIS = ord("\u2022"), ord("-"), ord("*"), 0x2026
+_DISC, _DASH, _STAR = ord("\u2022"), ord("-"), ord("*")
 _READ_MORE = np.frombuffer(b"read more", np.uint8)
 #: The last two bytes of the marks: ``...`` and ``read more..``, ``read more``, U+2026, U+00BB, and either ellipsis in brackets.
 _ENDS_OF_MARKS = ((b".", b"."), (b"rR", b"eE"), (b"\x80", b"\xa6"), (b"\xc2", b"\xbb"), (b".\xa6", b")]"))

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from curation_tasks.kernels.compilation import inlined
-from curation_tasks.kernels.utf8 import decode, width_of
+from curation_tasks.kernels.utf8 import decode, encode, width_of
 
 _SPACE = np.uint8(32)
 #: Bytes behind a text in its normal form that loops may read: separators.
@@ -48,27 +48,6 @@ def character_table(lower: bool, separators: str) -> np.ndarray:
         table[code] = entry | _SEPARATES if separates else entry
     table.flags.writeable = False
     return table
-
-
-@inlined
-def put(out, to, code):
-    """Writes a code point as UTF-8.
-
-    Returns:
-        The place behind it.
-    """
-    if code < 0x80:
-        out[to] = code
-        return to + 1
-    if code < 0x800:
-        out[to], out[to + 1] = 0xC0 | (code >> 6), 0x80 | (code & 0x3F)
-        return to + 2
-    if code < 0x10000:
-        out[to], out[to + 1], out[to + 2] = 0xE0 | (code >> 12), 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
-        return to + 3
-    out[to], out[to + 1] = 0xF0 | (code >> 18), 0x80 | ((code >> 12) & 0x3F)
-    out[to + 2], out[to + 3] = 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
-    return to + 4
 
 
 @inlined
@@ -113,7 +92,7 @@ def normal_form(data, start, end, table, ascii_bytes, collapse, out):
                 to += 1
             spaced = True
         else:
-            to = put(out, to, np.int64(entry & _CODE))
+            to = encode(np.int64(entry & _CODE), out, to)
             spaced = False
     if collapse and spaced and to > 0:
         to -= 1

@@ -2,7 +2,7 @@
 
 The form is what Arrow's functions make of a text (``_by_arrow``): several passes, one for each step. Nearly every character becomes the
 same wherever it stands, so those functions are asked once what becomes of each, and one compiled pass looks it up. Texts with a
-character for which that is not so go to Arrow as before.
+character for which that is not so go to Arrow whole.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
-from curation_tasks.kernels.normal_form import TABLE, put
+from curation_tasks.kernels.normal_form import TABLE
 from curation_tasks.kernels.row_replacement import with_rows
-from curation_tasks.kernels.utf8 import decode, string_array, text_buffers, width_of
+from curation_tasks.kernels.utf8 import decode, encode, string_array, text_buffers, width_of
 
 #: Unicode's White_Space: the controls that break lines or tab, next line, and all separators.
 _WHITESPACE = r"[\t-\r\x{85}\p{Z}]"
@@ -150,7 +150,7 @@ def _look_up(data, offsets, table, collapse, written, new_offsets, left):
                 break
             if entry == _DROPPED or (collapse and spaced and entry == _SPACE):
                 continue
-            to = put(written, to, np.int64(entry))
+            to = encode(np.int64(entry), written, to)
             spaced = collapse & (entry == _SPACE)
         if left[row]:
             to = start

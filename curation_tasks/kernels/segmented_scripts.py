@@ -19,7 +19,7 @@ DICTIONARY = LAO | KHMER | MYANMAR
 SEGMENTED = HAN | KANA | THAI | DICTIONARY
 _BY_DICTIONARY = {"Laoo": LAO, "Khmr": KHMER, "Mymr": MYANMAR}
 
-#: Positions of values of Word_Break in their table (``word_breaks``).
+#: Position of the value Extend of Word_Break in the table of its values (``word_breaks``).
 EXTEND = 4
 #: Bits of that table which hold the value.
 PROPERTY = 31

@@ -98,14 +98,12 @@ def settle(
         among: Compare the others with each other too; without it only with those decided elsewhere.
         bucket_limit: Work in one bucket at which to stop.
     """
-    starts = np.zeros(len(buckets.sizes) + 1, np.int64)
-    np.cumsum(buckets.sizes, out=starts[1:])
     work, counted = np.zeros(len(buckets.sizes), np.int64), np.zeros(1, np.int64)
     bounds = np.array([measure.reject, measure.accept, measure.link, measure.doubt, enough, bucket_limit], np.int64)
     parities = parities_of(sets, _bits_for(sets))
     later, earlier, equal, listed, links, similarity, stopped = _settle(
-        sketches, buckets.ids, starts, hot, status, sure, sets.offsets, sets.shingles, parities, measure.bits, bounds, threshold, among,
-        work, counted,
+        sketches, buckets.ids, buckets.starts(), hot, status, sure, sets.offsets, sets.shingles, parities, measure.bits, bounds,
+        threshold, among, work, counted,
     )  # fmt: skip
     by_sketch = equal >= np.where(listed, measure.link, measure.accept)
     return Settled(Edges(later, earlier, equal, listed, links), by_sketch, similarity, int(counted[0]), work, int(stopped))
@@ -132,17 +130,6 @@ def parities_of(sets: Sets, bits: int) -> np.ndarray:
     return parities
 
 
-def most_different(left: int, right: int, threshold: float) -> int:
-    """Members in which two sets may differ at most and still be similar, or a few more.
-
-    Args:
-        left: Members of the one.
-        right: Members of the other.
-        threshold: Jaccard similarity.
-    """
-    return int(_most_different(left, right, threshold))
-
-
 @kernel("void(int64[::1], uint64[::1], uint64[:, ::1])")
 def _flip(offsets, shingles, parities):
     mask = np.uint64(64 * parities.shape[1] - 1)
@@ -153,7 +140,8 @@ def _flip(offsets, shingles, parities):
 
 
 @inlined
-def _most_different(left, right, threshold):
+def most_different(left, right, threshold):
+    """Members in which sets of so many members may differ at most and still be so similar, or a few more."""
     # common ÷ (sum − common) ≥ t is sum − 2 · common ≤ sum · (1 − t) ÷ (1 + t); one more for what rounding may do to it.
     return np.int64((left + right) * (1.0 - threshold) / (1.0 + threshold)) + 1
 
@@ -192,7 +180,7 @@ def _by_texts(offsets, shingles, left, right, same, enough, threshold):
     a, b = offsets[left + 1] - offsets[left], offsets[right + 1] - offsets[right]
     if a == 0 or b == 0:
         return np.nan if same >= enough else -1.0
-    value = _similarity(offsets, shingles, left, right, _most_different(a, b, threshold))
+    value = _similarity(offsets, shingles, left, right, most_different(a, b, threshold))
     return value if value >= threshold else -1.0
 
 
@@ -244,7 +232,7 @@ def _settle(sketches, ids, starts, hot, status, sure, offsets, shingles, paritie
                         continue
                     size = offsets[other + 1] - offsets[other]
                     if length > 0 and size > 0:
-                        most = _most_different(length, size, threshold)
+                        most = most_different(length, size, threshold)
                         if abs(length - size) > most or _differ_in_more(parities, document, other, most):
                             continue
                     doubtful[doubts] = other

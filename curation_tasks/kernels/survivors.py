@@ -123,13 +123,11 @@ def compare(
         edge_limit: Number of edges at which to stop.
         comparison_limit: Number of comparisons at which to stop.
     """
-    starts = np.zeros(len(buckets.sizes) + 1, np.int64)
-    np.cumsum(buckets.sizes, out=starts[1:])
     work, counted = np.zeros(len(buckets.sizes), np.int64), np.zeros(1, np.int64)
     bounds = np.array([measure.reject, measure.accept, measure.doubt, bucket_limit, edge_limit, comparison_limit, follows], np.int64)
     opened = np.zeros(len(status), np.int32) if opened is None else opened
     later, earlier, equal, listed, links, stopped = _compare(
-        sketches, buckets.ids, starts, hot, status, opened, measure.bits, bounds, among, list_all, work, counted
+        sketches, buckets.ids, buckets.starts(), hot, status, opened, measure.bits, bounds, among, list_all, work, counted
     )
     return Comparison(Edges(later, earlier, equal, listed, links), int(counted[0]), work, int(stopped))
 

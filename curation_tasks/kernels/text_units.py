@@ -1,4 +1,4 @@
-"""Sentences and paragraphs of texts as spans of their bytes, and these spans as they are compared.
+"""Sentences and paragraphs of texts as spans of their bytes, and texts without some spans.
 
 Units tile a text: each reaches to the begin of the next one, so that the white space behind a unit goes with it. What is
 blank belongs to the unit before it (to the first one at the begin of a text), so that every unit has something to compare.
@@ -6,32 +6,19 @@ blank belongs to the unit before it (to the first one at the begin of a text), s
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
-from functools import cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from curation_tasks.kernels.bitmaps import PADDING
-from curation_tasks.kernels.characters import CODE_POINTS, properties
-from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel, positions
+from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
 from curation_tasks.kernels.line_scan import copy
 from curation_tasks.kernels.sentence_breaks import sentence_break_table, sentence_end
-from curation_tasks.kernels.utf8 import character_before, decode, is_ascii_space, is_wide_space, string_array, text_buffers, width_of
-from curation_tasks.kernels.xxh3 import xxh3_128
-
-#: What may be taken out of a unit before it is compared.
-Step = Literal["accents", "digits", "lower", "punctuation", "whitespace"]
+from curation_tasks.kernels.utf8 import character_before, is_ascii_space, is_wide_space, string_array, text_buffers, width_of
 
 #: Bytes of a unit, on average, for which there is room at first; texts of shorter ones are split twice.
 _UNIT_BYTES = 24
-#: Bytes of room for a unit that is hashed, at least: one is normalised at a time.
-_SCRATCH = 4096
-
-_DROP, _SPACE, _CODE = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(0x1FFFFF)
-_TABLE = 'Array(uint32, 1, "C", readonly=True)'
 _BREAKS = 'Array(uint8, 1, "C", readonly=True)'
 
 
@@ -88,71 +75,6 @@ def _units(texts: pa.Array, *, sentences: bool) -> Units:
         room = count
 
 
-def compared(texts: pa.Array, units: Units, steps: Sequence[Step]) -> pa.Array:
-    """The units as they are compared, without white space at their ends.
-
-    Args:
-        texts: That they are of.
-        units: Of ``paragraphs`` or ``sentences``.
-        steps: ``lower`` (Unicode simple lower-casing), ``whitespace`` (runs become one space), ``digits`` (each becomes 0),
-            ``punctuation`` (general category P goes), ``accents`` (characters lose their marks). In whatever order.
-
-    Returns:
-        large_string, shape (units,). Empty where nothing is left.
-
-    Source:
-        The steps are those of CCNet's ``text_normalizer``.
-    """
-    offsets, data = text_buffers(texts)
-    begins = offsets[units.row]
-    starts, ends = begins + units.content_start, begins + units.content_end
-    written = np.empty(3 * int((ends - starts).sum()), np.uint8)  # two bytes may become three: U+023A and its like
-    new_offsets = np.zeros(len(starts) + 1, np.int64)
-    _normalize(data, starts, ends, _table(tuple(sorted(steps))), written, new_offsets)
-    return pa.Array.from_buffers(
-        pa.large_string(), len(starts), [None, pa.py_buffer(new_offsets), pa.py_buffer(written[: new_offsets[-1]].copy())]
-    )
-
-
-def unit_hashes(texts: pa.Array, units: Units, steps: Sequence[Step]) -> tuple[np.ndarray, np.ndarray]:
-    """The hashes of the units as they are compared, without writing any of them.
-
-    Args:
-        texts: As for ``compared``.
-        units: As for ``compared``.
-        steps: As for ``compared``.
-
-    Returns:
-        ``(hashes, characters)``: uint64, shape (units, 2): high and low half of the XXH3-128 of what ``compared`` gives; int64, shape
-        (units,): its code points.
-    """
-    offsets, data = text_buffers(texts)
-    begins = offsets[units.row]
-    starts, ends = begins + units.content_start, begins + units.content_end
-    hashes, characters = np.empty((len(starts), 2), np.uint64), np.empty(len(starts), np.int64)
-    longest = int((ends - starts).max(initial=0))
-    scratch = np.empty(max(_SCRATCH, 3 * longest + PADDING), np.uint8)
-    _hash_units(data, starts, ends, _table(tuple(sorted(steps))), scratch, hashes, characters)
-    return hashes, characters
-
-
-def span_hashes(hashes: np.ndarray, first: np.ndarray, span: int) -> np.ndarray:
-    """XXH3-128 of the hashes of neighbouring units side by side, big-endian, high half first.
-
-    Args:
-        hashes: uint64, shape (units, 2).
-        first: int64, shape (spans,): the first unit of each.
-        span: Units in each.
-
-    Returns:
-        uint64, shape (spans, 2).
-    """
-    joined = np.concatenate([hashes.astype(">u8").view(np.uint8).ravel(), np.zeros(8, np.uint8)])
-    found = np.empty((len(first), 2), np.uint64)
-    _hash_spans(joined, positions(first), span, found)
-    return found
-
-
 def cut(texts: pa.Array, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
     """The texts without some spans.
 
@@ -187,36 +109,6 @@ def pieces(texts: pa.Array, rows: np.ndarray, starts: np.ndarray, ends: np.ndarr
     written = np.empty(int(new_offsets[-1]), np.uint8)
     _gather(data, begins + starts, begins + ends, written)
     return pa.Array.from_buffers(pa.large_string(), len(rows), [None, pa.py_buffer(new_offsets), pa.py_buffer(written)])
-
-
-@cache
-def _table(steps: tuple[Step, ...]) -> np.ndarray:
-    """What each code point becomes: another one, a space, or nothing."""
-    table = np.arange(CODE_POINTS, dtype=np.uint32)
-    for row in properties():
-        codes = slice(row.first, row.last + 1)
-        if "punctuation" in steps and row.category[0] == "P":
-            table[codes] = _DROP
-        elif "digits" in steps and row.category == "Nd":
-            table[codes] = ord("0")
-        elif "accents" in steps and row.category == "Mn":
-            table[codes] = _DROP
-        elif row.category[0] == "L" and {"accents", "lower"} & set(steps):
-            table[codes] = [_letter(chr(code), steps) for code in range(row.first, row.last + 1)]
-    if "whitespace" in steps:
-        spaces = [code for code in range(0x3001) if chr(code).isspace()]
-        table[spaces] = _SPACE
-    table.flags.writeable = False
-    return table
-
-
-def _letter(character: str, steps: tuple[Step, ...]) -> int:
-    if "accents" in steps:
-        base, *marks = unicodedata.normalize("NFD", character)
-        if all(unicodedata.category(mark) == "Mn" for mark in marks):
-            character = base
-    # One character becomes two in one case only (U+0130), whose simple lower case is the first of the two.
-    return ord(character.lower()[0] if "lower" in steps else character)
 
 
 @inlined
@@ -295,84 +187,6 @@ def _split(data, offsets, sentences, breaks, found):
             end = sentence_end(text, end, size, breaks) if sentences else paragraph_end(text, end, size)
             count, start = _add(text, row, start, end, found, count, before)
     return count
-
-
-@inlined
-def _encode(code, written, to):
-    """Writes a code point as UTF-8; returns the end of what was written."""
-    if code < 0x80:
-        written[to] = code
-        return to + 1
-    if code < 0x800:
-        written[to], written[to + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
-        return to + 2
-    if code < 0x10000:
-        written[to], written[to + 1], written[to + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-        return to + 3
-    written[to], written[to + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
-    written[to + 2], written[to + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-    return to + 4
-
-
-@kernel(f"void({BYTES}, int64[::1], int64[::1], {_TABLE}, uint8[::1], int64[::1])")
-def _normalize(data, starts, ends, table, written, new_offsets):
-    to = 0
-    for unit in range(starts.shape[0]):
-        at, end, begin = starts[unit], ends[unit], to
-        space = False
-        while at < end:
-            width = width_of(data[at])
-            entry = table[decode(data, at, width, end)]
-            at += width
-            if entry & _DROP:
-                continue
-            if entry & _SPACE:
-                space = to > begin
-                continue
-            if space:
-                written[to] = 32
-                to += 1
-                space = False
-            to = _encode(entry & _CODE, written, to)
-        new_offsets[unit + 1] = to
-
-
-@kernel(f"void({BYTES}, int64[::1], int64[::1], {_TABLE}, uint8[::1], uint64[:, ::1], int64[::1])")
-def _hash_units(data, starts, ends, table, written, hashes, characters):
-    lanes = np.empty(8, np.uint64)
-    for unit in range(starts.shape[0]):
-        at, end = starts[unit], ends[unit]
-        to = count = 0
-        space = False
-        while at < end:
-            if data[at] < 0x80:
-                entry = table[data[at]]
-                at += 1
-            else:
-                width = width_of(data[at])
-                entry = table[decode(data, at, width, end)]
-                at += width
-            if entry & _DROP:
-                continue
-            if entry & _SPACE:
-                space = to > 0
-                continue
-            if space:
-                written[to] = 32
-                to += 1
-                count += 1
-                space = False
-            to = _encode(entry & _CODE, written, to)
-            count += 1
-        hashes[unit, 0], hashes[unit, 1] = xxh3_128(written, 0, to, lanes)
-        characters[unit] = count
-
-
-@kernel(f"void(uint8[::1], {OFFSETS}, int64, uint64[:, ::1])")
-def _hash_spans(joined, first, span, found):
-    lanes = np.empty(8, np.uint64)
-    for item in range(first.shape[0]):
-        found[item, 0], found[item, 1] = xxh3_128(joined, 16 * first[item], 16 * span, lanes)
 
 
 @kernel(f"void({BYTES}, {OFFSETS}, int64[::1], int64[::1], int64[::1], uint8[::1], int64[::1])")

@@ -33,14 +33,13 @@ _KIND[[*range(33), *range(127, 256), *b'"%<>\\^`{|}']] = _ENCODED
 _SLASH, _COLON, _QUESTION, _HASH, _AT, _PERCENT, _DOT, _AND, _EQUALS, _BRACKET = (np.uint8(c) for c in b"/:?#@%.&=]")
 
 
-def normalize_urls(urls: pa.Array, tracking_parameters: Sequence[str] = (), *, drop_trailing_slash: bool = True) -> pa.Array:
-    """The URLs in one spelling.
+def normalize_urls(urls: pa.Array, tracking_parameters: Sequence[str] = ()) -> pa.Array:
+    """The URLs in one spelling; a path ``/a/`` is the same as ``/a``.
 
     Args:
         urls: string or large_string, shape (rows,); nulls stay null. What is no URL goes through as well: white space at
             its ends and a fragment are dropped, percent-encoding is made uniform.
         tracking_parameters: Names of query parameters to drop, whatever their case; with ``*`` at the end, all that begin so.
-        drop_trailing_slash: Whether a path ``/a/`` is the same as ``/a``.
 
     Returns:
         large_string, shape (rows,).
@@ -53,7 +52,7 @@ def normalize_urls(urls: pa.Array, tracking_parameters: Sequence[str] = (), *, d
     # A byte becomes at most three, and an empty path becomes a slash.
     output = np.empty(3 * int(offsets[-1] - offsets[0]) + len(urls), np.uint8)
     new_offsets = np.zeros(len(urls) + 1, np.int64)
-    _normalize(data, offsets, names, name_offsets, open_ended, drop_trailing_slash, output, new_offsets)
+    _normalize(data, offsets, names, name_offsets, open_ended, output, new_offsets)
     validity = pc.invert(urls.is_null()).buffers()[1] if urls.null_count else None
     buffers = [validity, pa.py_buffer(new_offsets), pa.py_buffer(output[: new_offsets[-1]].copy())]
     return pa.Array.from_buffers(pa.large_string(), len(urls), buffers)
@@ -226,8 +225,8 @@ def _write_query(data, start, end, output, to, names, name_offsets, open_ended):
     return to
 
 
-@kernel(f"void({BYTES}, {OFFSETS}, uint8[::1], int64[::1], boolean[::1], boolean, uint8[::1], int64[::1])")
-def _normalize(data, offsets, names, name_offsets, open_ended, drop_trailing_slash, output, new_offsets):
+@kernel(f"void({BYTES}, {OFFSETS}, uint8[::1], int64[::1], boolean[::1], uint8[::1], int64[::1])")
+def _normalize(data, offsets, names, name_offsets, open_ended, output, new_offsets):
     to = 0
     for row in range(offsets.shape[0] - 1):
         start, end = offsets[row], offsets[row + 1]
@@ -257,7 +256,7 @@ def _normalize(data, offsets, names, name_offsets, open_ended, drop_trailing_sla
             if to == path_start:
                 output[to] = _SLASH
                 to += 1
-            while drop_trailing_slash and to > path_start + 1 and output[to - 1] == _SLASH:
+            while to > path_start + 1 and output[to - 1] == _SLASH:
                 to -= 1
         else:
             to = _encode(data, start, query, output, to)

@@ -80,6 +80,27 @@ def decode(data, at, width, end):
 
 
 @inlined
+def encode(code, out, to):
+    """Writes a code point as UTF-8.
+
+    Returns:
+        The place behind it.
+    """
+    if code < 0x80:
+        out[to] = code
+        return to + 1
+    if code < 0x800:
+        out[to], out[to + 1] = 0xC0 | (code >> 6), 0x80 | (code & 0x3F)
+        return to + 2
+    if code < 0x10000:
+        out[to], out[to + 1], out[to + 2] = 0xE0 | (code >> 12), 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
+        return to + 3
+    out[to], out[to + 1] = 0xF0 | (code >> 18), 0x80 | ((code >> 12) & 0x3F)
+    out[to + 2], out[to + 3] = 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
+    return to + 4
+
+
+@inlined
 def character_before(data, start, at):
     """Where the character begins that ends at ``at``; ``at`` must be beyond ``start``."""
     at -= 1

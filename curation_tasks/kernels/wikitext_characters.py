@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation_tasks.kernels.compilation import inner
+from curation_tasks.kernels.utf8 import encode
 from curation_tasks.kernels.wikitext_brackets import SPACE, folded_letter
 from curation_tasks.kernels.wikitext_output import SEMICOLON
 from curation_tasks.kernels.wikitext_tables import ENTITY, find_name, write_literal
@@ -23,7 +24,7 @@ def entity(data, tables, at, limit, out, w):
         if data[at + 1] == HASH:
             code = _number(data, at + 2, stop)
             if code >= 0:
-                return stop + 1, _write_character(code, out, w)
+                return stop + 1, encode(code, out, w)
         else:
             literal = find_name(tables, ENTITY, data, at + 1, stop)
             if literal >= 0:
@@ -52,24 +53,3 @@ def _number(data, start, end):
     if (code < 32 and code != 9 and code != 10) or 0xD800 <= code < 0xE000 or code >= 0x110000:
         return np.int64(-1)
     return code
-
-
-@inner
-def _write_character(code, out, w):
-    """Writes a code point as UTF-8."""
-    if code < 0x80:
-        out[w] = code
-        return w + 1
-    if code < 0x800:
-        out[w] = 0xC0 | code >> 6
-    elif code < 0x10000:
-        out[w] = 0xE0 | code >> 12
-        w += 1
-        out[w] = 0x80 | code >> 6 & 0x3F
-    else:
-        out[w] = 0xF0 | code >> 18
-        out[w + 1] = 0x80 | code >> 12 & 0x3F
-        w += 2
-        out[w] = 0x80 | code >> 6 & 0x3F
-    out[w + 1] = 0x80 | code & 0x3F
-    return w + 2

@@ -106,6 +106,7 @@ def close_parenthesis(state, data, at, out, w):
 def write_newline(state, out, w):
     """Ends a line: no blanks at its end, at most one empty line in a row, none at the beginning."""
     begin = state[BEGIN]
+    state[HOLE] = -1  # what was left out on this line is no edge of the next one, whose text may end at the same place
     w = trimmed(out, begin, w)
     if w > begin and not (w - 2 >= begin and out[w - 1] == NEWLINE and out[w - 2] == NEWLINE):
         out[w] = NEWLINE

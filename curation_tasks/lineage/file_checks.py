@@ -11,7 +11,7 @@ import xxhash
 
 from curation_tasks.errors import InputError
 from curation_tasks.index import Index, hash_file, read_index
-from curation_tasks.lineage.finding import ERROR, WARNING, Finding, broken
+from curation_tasks.lineage.finding import WARNING, Finding, broken
 from curation_tasks.manifest import Manifest
 from curation_tasks.storage import filesystem
 from curation_tasks.storage.shard import CanonicalHash, read_shard, text_bytes_of
@@ -33,7 +33,8 @@ def check_shard(manifest: Manifest, row: Mapping[str, Any], *, always_parquet: b
     if same_bytes and not always_parquet:
         return  # what an export's library wrote may not read back as the same Arrow types: its bytes are the proof
     if not always_parquet and not uri.endswith(".parquet"):
-        yield _changed(manifest, uri, row, f"{size:,} bytes, sha256 {sha256}")
+        expected = f"{row['bytes']:,} bytes, sha256 {row['sha256']}"
+        yield broken(manifest, uri, "the file was changed", expected, f"{size:,} bytes, sha256 {sha256}")
         return
     try:
         rows, text_bytes, values = _hash_values(uri)
@@ -47,13 +48,7 @@ def check_shard(manifest: Manifest, row: Mapping[str, Any], *, always_parquet: b
         what = "the values are the same, the bytes are not (written again by another Parquet library?)"
         yield Finding(WARNING, manifest.stage, uri, what, f"sha256 {row['sha256']}", f"sha256 {sha256}")
     elif text_bytes is not None and text_bytes != row["text_bytes"]:
-        yield Finding(
-            ERROR, manifest.stage, uri, "the list gives another amount of text", f"{row['text_bytes']:,} bytes", f"{text_bytes:,} bytes"
-        )
-
-
-def _changed(manifest: Manifest, uri: str, row: Mapping[str, Any], found: str) -> Finding:
-    return broken(manifest, uri, "the file was changed", f"{row['bytes']:,} bytes, sha256 {row['sha256']}", found)
+        yield broken(manifest, uri, "the list gives another amount of text", f"{row['text_bytes']:,} bytes", f"{text_bytes:,} bytes")
 
 
 def _hash_file(uri: str, digest: Any) -> tuple[int, str]:
@@ -158,9 +153,7 @@ def check_source_file(manifest: Manifest, uri: str, rows: Sequence[Mapping[str, 
     if first["hash"]:
         size, found = _hash_file(uri, xxhash.xxh3_128())
         if found != first["hash"]:
-            yield Finding(
-                ERROR, manifest.stage, uri, "the source file was changed", f"xxh3-128 {first['hash']}", f"{size:,} bytes, xxh3-128 {found}"
-            )
+            yield broken(manifest, uri, "the source file was changed", f"xxh3-128 {first['hash']}", f"{size:,} bytes, xxh3-128 {found}")
         return
     [file] = listed
     whole = not any(json.loads(row["options"]) for row in rows)
@@ -188,6 +181,5 @@ def check_frozen_file(manifest: Manifest, name: str, frozen: Mapping[str, str]) 
     if not members:
         yield broken(manifest, place, f"the frozen copy of {name!r} is gone", f"sha256 {frozen['sha256']}")
     elif total.hexdigest() != frozen["sha256"]:
-        yield Finding(
-            ERROR, manifest.stage, place, f"the frozen copy of {name!r} was changed", f"sha256 {frozen['sha256']}", total.hexdigest()
-        )
+        what = f"the frozen copy of {name!r} was changed"
+        yield broken(manifest, place, what, f"sha256 {frozen['sha256']}", f"sha256 {total.hexdigest()}")

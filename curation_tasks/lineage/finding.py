@@ -35,4 +35,5 @@ class Finding:
 
 
 def broken(manifest: Manifest, where: str, what: str, expected: str = "", found: str = "") -> Finding:
+    """An error: something is not as the manifest says."""
     return Finding(ERROR, manifest.stage, where, what, expected, found)

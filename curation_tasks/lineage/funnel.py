@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curation_tasks.lineage.tree import ancestors, dataset_parents
@@ -12,19 +12,18 @@ from curation_tasks.manifest import Manifest
 DOCUMENT_KINDS = ("source", "operations", "reduction", "blend", "compact", "export")
 
 
-def funnel(manifest: Manifest, *, reused: Collection[str] = ()) -> list[dict[str, Any]]:
+def funnel(manifest: Manifest) -> list[dict[str, Any]]:
     """The figures of each stage that a dataset went through, sources first.
 
     Args:
         manifest: Of the last stage; that of a publish stage covers all datasets that it publishes.
-        reused: Stages that this run found done, to mark their rows.
 
     Returns:
         One row a stage: ``stage, kind, inputs`` (stages read), ``documents_in, documents, rejected, text_bytes_in, text_bytes,
         cut_documents, cut_characters`` (texts of which a reduction cut something, and how much), ``split`` (documents made by
         cutting others), ``joined`` (documents that became part of others), ``reasons`` (reason → documents, most frequent
-        first), ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
-        of a source text yielded; 10⁶ bytes) and ``reused``. Of a source ``documents_in`` are its records and
+        first) and ``seconds, peak_memory_bytes, megabytes_per_second`` (text read,
+        of a source text yielded; 10⁶ bytes). Of a source ``documents_in`` are its records and
         ``text_bytes_in`` is None; it alone has ``units`` and ``quarantined_units``, None elsewhere.
 
     Raises:
@@ -32,10 +31,10 @@ def funnel(manifest: Manifest, *, reused: Collection[str] = ()) -> list[dict[str
     """
     stages = ancestors(manifest)
     tree = {item.uri: item for item in stages}
-    return [_row(item, dataset_parents(item, tree), item.stage in reused) for item in stages if item.kind in DOCUMENT_KINDS]
+    return [_row(item, dataset_parents(item, tree)) for item in stages if item.kind in DOCUMENT_KINDS]
 
 
-def _row(manifest: Manifest, parents: Sequence[Manifest], reused: bool) -> dict[str, Any]:
+def _row(manifest: Manifest, parents: Sequence[Manifest]) -> dict[str, Any]:
     counts, execution = manifest.counts, manifest.execution
     is_source = manifest.kind == "source"
     text_read = counts.get("text_bytes" if is_source else "text_bytes_in", 0)
@@ -59,7 +58,6 @@ def _row(manifest: Manifest, parents: Sequence[Manifest], reused: bool) -> dict[
         "seconds": seconds,
         "peak_memory_bytes": execution.get("peak_memory_bytes"),
         "megabytes_per_second": round(text_read / seconds / 1e6, 3) if seconds else None,
-        "reused": reused,
     }
 
 

@@ -36,6 +36,7 @@ _BINS = 48
 _CENTRED_BINS = 12
 _CURVE_POINTS = 500
 _LABEL_CHARACTERS = 44
+_MOST_REASONS = 20
 _SETTINGS = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -89,9 +90,9 @@ def _bar_label(axes: Axes, value: float, position: int, text: str) -> None:
     axes.annotate(text, (value, position), xytext=(4, 0), textcoords="offset points", va="center", ha="left", fontsize=8.5)
 
 
-def reasons_plot(stage: str, reasons: Mapping[str, int], *, at_most: int = 20) -> str:
-    """Rejected documents of a stage by reason, most frequent first; an ``<svg>`` element."""
-    shown = list(reasons.items())[:at_most]
+def reasons_plot(stage: str, reasons: Mapping[str, int]) -> str:
+    """Rejected documents of a stage by reason, the most frequent ones first; an ``<svg>`` element."""
+    shown = list(reasons.items())[:_MOST_REASONS]
     with _axes(f"reasons of {stage}", 8.6, 0.5 + 0.3 * len(shown)) as (figure, axes):
         positions = np.arange(len(shown))
         axes.barh(positions, [amount for _, amount in shown], height=0.64, color=_REJECTED)

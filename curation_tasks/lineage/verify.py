@@ -194,24 +194,10 @@ def _counts(manifest: Manifest, lists: Mapping[str, list[dict[str, Any]]]) -> It
             recorded, listed = counts.get(name, 0), sum(row["rows"] for row in rows)
             recorded += counts.get("cut_spans_of_rejected", 0) if name == "cut_spans" else 0
             if listed != recorded:
-                yield Finding(
-                    ERROR,
-                    manifest.stage,
-                    manifest.uri,
-                    f"the count {name!r} is not that of the files",
-                    f"{recorded:,}",
-                    f"{listed:,}",
-                )
+                yield broken(manifest, manifest.uri, f"the count {name!r} is not that of the files", f"{recorded:,}", f"{listed:,}")
     rejected, reasons = counts.get("rejected", 0), sum(manifest.content["reasons"].values())
     if reasons != rejected:
-        yield Finding(
-            ERROR,
-            manifest.stage,
-            manifest.uri,
-            "the reasons do not add up to the rejected documents",
-            f"{counts.get('rejected', 0):,}",
-            f"{reasons:,}",
-        )
+        yield broken(manifest, manifest.uri, "the reasons do not add up to the rejected documents", f"{rejected:,}", f"{reasons:,}")
     if manifest.kind == "source" and ("quarantine" in lists or "quarantine" not in manifest.content):
         expected, listed = counts["quarantined_units"], len(lists.get("quarantine", []))
         if listed != expected:

@@ -6,7 +6,7 @@ Each room lists its parts in ``catalog.py``; a user's package does the same thro
 ``curation_tasks.catalog``.
 """
 
-from curation_tasks.parts.datasets import ColumnUse, ExportPart, ReductionPart, check_uses
+from curation_tasks.parts.datasets import ColumnUse, ExportPart, ReductionPart, check_uses, place_of
 from curation_tasks.parts.declaration import Columns, Names, Part, PartKind, load_attribute
 from curation_tasks.parts.operations import Judge, OperationPart, operation
 from curation_tasks.parts.parameters import FilePath, FunctionPath, Parameters, file_parameters, function_parameters
@@ -33,4 +33,5 @@ __all__ = [
     "function_parameters",
     "load_attribute",
     "operation",
+    "place_of",
 ]

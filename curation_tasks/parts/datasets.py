@@ -51,6 +51,11 @@ def check_uses(uses: Sequence[ColumnUse], columns: Mapping[str, str], where: Cal
         )  # fmt: skip
 
 
+def place_of(stage: str) -> Callable[[str], str]:
+    """Where a parameter of a stage stands, for errors of a run: the pipeline file is not at hand there."""
+    return lambda parameter: f"stage {stage!r}, parameters.{parameter}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReductionPart(Part):
     """Work over a whole dataset that yields decisions, never text.

@@ -6,7 +6,7 @@ characters (Unicode code points) of the document, as Presidio and spaCy count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -90,18 +90,17 @@ def rewrite(texts: pa.Array, offsets: np.ndarray, data: np.ndarray, spans: np.nd
     return pa.Array.from_buffers(kind, len(texts), buffers, texts.null_count)
 
 
-def span_column(offsets: np.ndarray, data: np.ndarray, spans: np.ndarray, names: Mapping[str, str] | None = None) -> pa.Array:
+def span_column(offsets: np.ndarray, data: np.ndarray, spans: np.ndarray) -> pa.Array:
     """The spans as a ``list<span>`` column with positions in characters of each row's text.
 
     Args:
         offsets: Shape (rows + 1,).
         data: uint8.
         spans: ``SPAN``, in order of rows and positions.
-        names: Other names for entities.
     """
     starts, ends = np.empty((2, len(spans)), np.int64)
     _characters(offsets, data, *(np.ascontiguousarray(spans[name]) for name in ("row", "start", "end")), starts, ends)
-    labels = pa.array([(names or {}).get(entity, entity) for entity in ENTITIES], pa.string())
+    labels = pa.array(list(ENTITIES), pa.string())
     kind = arrow_type("list<span>")
     values = pa.StructArray.from_arrays(
         [

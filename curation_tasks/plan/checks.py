@@ -18,14 +18,14 @@ from curation_tasks.spec import EARLIER, INPUTS, PipelineSpec, StageSpec
 from curation_tasks.yaml_files import Origin, validation_error
 
 
-def plan(spec: PipelineSpec, catalog: Catalog | None = None) -> Plan:
+def plan(spec: PipelineSpec) -> Plan:
     """Checks that a pipeline can run.
 
     Raises:
         ConfigError: A part is unknown, a parameter is wrong, a column is missing, or a stage reads what is no dataset;
             names file and line.
     """
-    catalog = catalog or load_catalog()
+    catalog = load_catalog()
     planned: dict[str, PlannedStage] = {}
     for position, stage in enumerate(spec.stages):
         location = ("stages", position)
@@ -79,7 +79,11 @@ def _check_against(spec: PipelineSpec, stage: StageSpec, part: Part, location: t
     """A reduction is compared with other datasets only where it can be, and with earlier snapshots only where there are any."""
     where = spec.origin.where((*location, "against" if stage.against else "index"))
     if not part.indexes:
-        raise ConfigError(f"{part.name} knows no index, so it cannot be compared with other datasets", where=where)
+        raise ConfigError(
+            f"{part.name} knows no index, so it cannot be compared with other datasets",
+            where=where,
+            remedy="take `against` and `index` away, or a reduction that leaves an index",
+        )
     if EARLIER in stage.against and spec.partitions.by == "none":
         raise ConfigError(
             f"pipeline {spec.name!r} has no partitions, so no snapshot is earlier than another", where=where,
@@ -94,7 +98,11 @@ def _columns_in(stage: StageSpec, parents: list[PlannedStage], origin: Origin, l
     where = origin.where((*location, "needs")) if stage.needs else origin.where(location)
     for parent in parents:
         if parent.kind == "publish" or (parent.kind == "export" and stage.kind != "publish"):
-            raise ConfigError(f"stage {stage.id!r} cannot read {parent.id!r}, which is a stage of kind {parent.kind}", where=where)
+            raise ConfigError(
+                f"stage {stage.id!r} cannot read {parent.id!r}, which is a stage of kind {parent.kind}",
+                where=where,
+                remedy="name in `needs` the stage whose documents are meant",
+            )
     if len(parents) > 1 and stage.kind != "publish":
         return _common_columns(stage, parents, where)
     return dict(parents[0].columns_out) if parents else {}
@@ -136,7 +144,11 @@ def _columns_out(
                 _check_types(added, part, where)
                 for name, kind in added.items():
                     if columns.get(name, kind) != kind:
-                        raise ConfigError(f"{call.use} adds column {name!r} as {kind}, which exists as {columns[name]}", where=where)
+                        raise ConfigError(
+                            f"{call.use} adds column {name!r} as {kind}, which exists as {columns[name]}",
+                            where=where,
+                            remedy="rename the column that is there, where it is read or added",
+                        )
                 columns |= added
     return columns
 

@@ -69,7 +69,11 @@ def _target(spec: PipelineSpec, name: str) -> tuple[str, str | None, str]:
         if use not in uses:
             raise ConfigError(f"stage {stage_id!r} has no operation {use!r}; {did_you_mean(use, uses)}", where=name)
         if uses.count(use) > 1:
-            raise ConfigError(f"stage {stage_id!r} has the operation {use!r} twice, so it cannot be told which is meant", where=name)
+            raise ConfigError(
+                f"stage {stage_id!r} has the operation {use!r} twice, so it cannot be told which is meant",
+                where=name,
+                remedy="give one of them a stage of its own",
+            )
     if not parameter or not stage.calls:
         raise ConfigError(f"{name!r} names no parameter", expected="STAGE.PARAMETER or STAGE.OPERATION.PARAMETER")
     return stage_id, use, parameter

@@ -56,7 +56,7 @@ def stage_fingerprint(
                 "data_version": part.data_version,
                 "libraries": {name: _version(name, call["use"]) for name in part.library_names(parameters)},
                 "files": {name: files[name]["sha256"] for name in file_parameters(parameters)},
-                "code": code_hash(part, call["use"]),
+                "code": code_hash(call["use"]),
             }
         )
         functions = {name: function_hash(name, stage["id"]) for name in function_parameters(parameters)}

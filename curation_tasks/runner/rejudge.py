@@ -6,8 +6,6 @@ order of both. So what a run with other rules would give can be put together fro
 
 from __future__ import annotations
 
-import copy
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,18 +19,15 @@ from pydantic import ValidationError
 from curation_tasks.catalog import load_catalog
 from curation_tasks.errors import ConfigError
 from curation_tasks.lineage.tree import ancestors, read_parent
-from curation_tasks.manifest import MANIFEST_NAME, Manifest, digest_of, read_list, read_manifest
-from curation_tasks.parts import OperationPart, Parameters, file_parameters
-from curation_tasks.plan import PART_KIND
-from curation_tasks.runner import resolve
-from curation_tasks.runner.commit import commit, execution_facts
+from curation_tasks.manifest import Manifest, read_list, read_manifest
+from curation_tasks.parts import OperationPart, Parameters
 from curation_tasks.runner.operations_stage import OperationsStage
+from curation_tasks.runner.rejudged_resolve import resolved_anew
 from curation_tasks.runner.rejudged_shards import rejudge_shard, states
 from curation_tasks.runner.stage import StageRequest, Surroundings
 from curation_tasks.runner.units import unit_name
 from curation_tasks.schema import LEDGER_COLUMNS
 from curation_tasks.spec import RESOLVE
-from curation_tasks.storage import filesystem
 from curation_tasks.yaml_files import Origin, validation_error
 
 
@@ -289,7 +284,7 @@ class Rejudgement:
                 f"behind {self.name} the stage has {later}, which would have to read documents that pass now",
                 where=self.manifest.uri, remedy="run the stage with the new rules, or give those operations a stage of their own",
             )  # fmt: skip
-        resolved = self._resolved_anew()
+        resolved = resolved_anew(self.resolved, self.manifest.stage, self.target, self.new)
         inputs = {name: parent.uri for name, parent in self.parents.items()}
         return _RejudgedStage(StageRequest(self.manifest.stage, resolved=resolved, inputs=inputs, **request), surroundings, self).run()
 
@@ -305,38 +300,6 @@ class Rejudgement:
                 remedy="run the stage with the new rules; `ledger_text: true` keeps texts",
             )  # fmt: skip
         return self._items(list(schema))
-
-    def _resolved_anew(self) -> str:
-        """The resolve manifest of the same run with the new rules, as `curate run` would have made it; its URI."""
-        started = time.perf_counter()
-        spec = copy.deepcopy(dict(self.resolved.content["pipeline_spec"]))
-        stage = next(stage for stage in spec["stages"] if stage["id"] == self.manifest.stage)
-        stage["calls"][self.target]["parameters"] = self.new.model_dump(mode="json")
-        known = self.resolved.content["files"]
-        places = {
-            name: {"uri": f"{self.resolved.folder}/files/{found['sha256']}", "sha256": found["sha256"]} for name, found in known.items()
-        }
-        files = {name: places.get(name) or resolve.hash_file(name, ".") for name in _files_of(spec)}
-        frozen = dict(self.resolved.lineage["fingerprint"]) | {
-            "pipeline_spec": spec,
-            "spec_digest": digest_of(spec),
-            "files": {name: {"sha256": found["sha256"]} for name, found in sorted(files.items())},
-        }
-        key = resolve.resolve_key(frozen)
-        folder = filesystem.join(self.resolved.folder.rsplit("/", 1)[0], key)
-        uri = f"{folder}/{MANIFEST_NAME}"
-        if filesystem.exists(uri):
-            return uri
-        for found in files.values():
-            resolve.freeze_file(found, f"{folder}/files")
-        # The listings of the sources do not depend on rules.
-        lists = {name: value for name, value in self.resolved.lineage.items() if isinstance(value, Mapping) and "file" in value}
-        for reference in lists.values():
-            _copy(f"{self.resolved.folder}/{reference['file']}", f"{folder}/{reference['file']}")
-        lineage = {"key": key, "fingerprint": frozen, "parents": [], **lists}
-        facts = {name: self.resolved.execution.get(name, "") for name in ("pipeline_file", "description")}
-        execution = execution_facts(started, None) | facts | {"rejudged_from": self.resolved.key}
-        return commit(Manifest(uri, dict(self.resolved.content) | frozen, lineage, execution))["manifest"]
 
 
 class _RejudgedStage(OperationsStage):
@@ -356,22 +319,6 @@ class _RejudgedStage(OperationsStage):
 def _calls(manifest: Manifest) -> list[dict[str, Any]]:
     calls = manifest.lineage["fingerprint"]["calls"]
     return [{"use": call["use"], "parameters": call["parameters"]} for call in calls]
-
-
-def _copy(uri: str, target: str) -> None:
-    with filesystem.open_input(uri) as source, filesystem.open_output(target) as copied:
-        while block := source.read(2**22):
-            copied.write(block)
-
-
-def _files_of(spec: Mapping[str, Any]) -> list[str]:
-    """Values of the ``FilePath`` parameters of a described pipeline."""
-    names = set()
-    for stage in spec["stages"]:
-        for call in stage["calls"]:
-            part = load_catalog().find(PART_KIND[stage["kind"]], call["use"])
-            names |= set(file_parameters(part.parameters.model_validate(call["parameters"])))
-    return sorted(names)
 
 
 def _context(manifest: Manifest, resolved: Manifest) -> Any:

@@ -177,7 +177,11 @@ def _identified(batch: pa.RecordBatch, unit: SourceUnit, work: Work, first: int)
     )
     for name in work.columns:
         if name not in batch.schema.names:
-            raise InputError(f"the source declares column {name!r} and did not yield it", where=unit.uri)
+            raise InputError(
+                f"the source declares column {name!r} and did not yield it",
+                where=unit.uri,
+                remedy="mend the source: each batch has all columns that `provides` declares, nulls where there is no value",
+            )
     extra = [name for name in batch.schema.names if name in REJECTION_COLUMNS]
     return batch.select([*work.columns, *extra])
 

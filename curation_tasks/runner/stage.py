@@ -178,11 +178,19 @@ class Stage(ABC):
                 )
         for name in self.request.inputs:
             if name not in needs:
-                raise ConfigError(f"stage {self.spec['id']!r} does not read {name!r}; it reads {', '.join(needs) or 'no other stage'}")
+                raise ConfigError(
+                    f"stage {self.spec['id']!r} does not read {name!r}; it reads {', '.join(needs) or 'no other stage'}",
+                    where=self.spec["id"],
+                    remedy=f"leave --input {name}=… out",
+                )
         parents = {name: read_manifest(self.request.inputs[name]) for name in needs}
         for name, parent in parents.items():
             if parent.stage != name:
-                raise ConfigError(f"the input {name!r} is a manifest of stage {parent.stage!r}", where=parent.uri)
+                raise ConfigError(
+                    f"the input {name!r} is a manifest of stage {parent.stage!r}",
+                    where=parent.uri,
+                    remedy=f"give --input {name}= the manifest of the stage {name!r}",
+                )
         return parents
 
     def run(self) -> dict[str, Any]:

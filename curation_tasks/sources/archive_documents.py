@@ -177,7 +177,7 @@ def _take_body(row: _Row, body: bytes, parameters: ArchiveParameters) -> None:
     """Gives the row its page, or what has become of it already."""
     http, limit = row.record.http, parameters.limits.page_bytes
     if row.record.kind == "metadata":
-        row.extracted = _wat_metadata(row.record, body)
+        row.extracted = _wat_metadata(body)
         return
     try:
         page = page_of(body, http.transfer_encoding, http.content_encoding, limit) if http else body
@@ -203,7 +203,7 @@ def _plain_text(page: bytes, charset: str | None) -> ExtractedPage:
     return ExtractedPage(text, None, None, columns) if text else ExtractedPage(None, "empty_text", None, columns)
 
 
-def _wat_metadata(record: ArchiveRecord, body: bytes) -> ExtractedPage:
+def _wat_metadata(body: bytes) -> ExtractedPage:
     """The record's JSON as text, with title, description and canonical address where it has them."""
     extracted = _plain_text(body, "utf-8")
     try:

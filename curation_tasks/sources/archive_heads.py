@@ -154,13 +154,19 @@ def _before_error(data: bytes) -> bytes:
     return b"".join(pieces)
 
 
+#: No empty frame is longer.
+_EMPTY_LZ4_BYTES = 32
+
+
 def _unlz4(data: bytes, size: int) -> bytes | None:
     from fastwarc.stream_io import Lz4Reader
 
     try:
-        return Lz4Reader(io.BytesIO(data)).read(size)
+        head = Lz4Reader(io.BytesIO(data)).read(size)
     except OSError:
         return None
+    # Behind a frame that is empty, or damaged so that it looks empty, others may follow.
+    return head if head or len(data) <= _EMPTY_LZ4_BYTES else None
 
 
 def first_head(window: bytes, pattern: re.Pattern[bytes], compressed: bool | None) -> int | None:

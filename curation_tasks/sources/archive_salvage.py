@@ -90,7 +90,6 @@ class Salvage:
                 self._compressed = True
                 place = yield from self._member(member_at(self._file, place, begin))
             elif self.form.begins(begin):
-                self._compressed = False
                 place = yield from self._plain(place, begin)
             else:
                 following = self.next_head(place + 1)
@@ -130,7 +129,10 @@ class Salvage:
     # --- records by themselves -------------------------------------------------------------------------------------------
 
     def _plain(self, place: int, begin: bytes) -> Iterator[WholeRecord | LostRecord]:
-        """One record; returns where it ends."""
+        """One record; returns where it ends.
+
+        That records stand here by themselves is known when one is whole: of a frame whose header is lost, text may look like one.
+        """
         head = self.form.head(begin)
         if head is None:
             following = self.next_head(place + 1)
@@ -143,6 +145,7 @@ class Salvage:
             following = self.next_head(block - 1)
             stop = self._size if following is None else following
             # A stretch that no length vouches for is no page.
+            self._compressed = False
             yield WholeRecord(place, stop, head, b"")
             return stop
         if head.length is None or head.length > LONGEST_RECORD_BYTES or block + head.length > self._size:
@@ -150,6 +153,7 @@ class Salvage:
             stop = self._size if following is None else following
             yield LostRecord("truncated" if head.length and head.length <= LONGEST_RECORD_BYTES else "damaged", place, stop, head)
             return stop
+        self._compressed = False
         kept = head.length <= self._record_bytes
         yield WholeRecord(place, block + head.length, head, self._bytes(block, head.length) if kept else None)
         return block + head.length

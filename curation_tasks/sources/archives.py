@@ -92,9 +92,10 @@ class ArchiveReader:
             head = head.lstrip(PADDING)
             if head.startswith(b"WARC/"):
                 return WarcFormat()
-            if head.startswith(b"filedesc:"):
+            if head.startswith(b"filedesc:") and ArcFormat().begins(head):
                 return ArcFormat()
-        for form in (WarcFormat(), ArcFormat()):
+        forms: tuple[ArchiveFormat, ...] = (WarcFormat(), ArcFormat())
+        for form in reversed(forms) if head is not None and head.startswith(b"filedesc:") else forms:
             if Salvage(self.file, form, self.record_bytes).next_head(0, _SEARCHED_BYTES) is not None:
                 return form
         raise InputError("this is no web archive", where=self.uri, expected="WARC, WET, WAT or ARC; plain, gzip or lz4")

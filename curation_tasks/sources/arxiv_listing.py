@@ -19,7 +19,8 @@ from curation_tasks.parts import Snapshot, SourceUnit
 from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.sources.files import common_folder, path_below
 from curation_tasks.storage.filesystem import absolute, glob_files, scheme_of
-from curation_tasks.storage.remote import RemoteFile, read_remote
+from curation_tasks.storage.remote import read_remote
+from curation_tasks.storage.remote_file import RemoteFile
 
 MANIFEST = "src/arXiv_src_manifest.xml"
 _MONTH = re.compile(r"(?:(?P<century>19|20)?(?P<year>\d\d))-?(?P<month>0[1-9]|1[0-2])")
@@ -36,7 +37,7 @@ def list_archives(parameters: ArxivParameters, snapshot: str) -> list[SourceUnit
         return list(_given_files(parameters, snapshot))
     wanted = _yymm(parameters.month or snapshot.partition("+")[0])  # behind a plus stands the name of a trial
     base = absolute(parameters.base_url)
-    pays = parameters.requester_pays and scheme_of(base) in ("s3", "s3a")
+    pays = _pays(parameters, base)
     units = []
     for entry in _entries(base, pays):
         if entry["yymm"] == wanted:
@@ -58,11 +59,16 @@ def list_months(parameters: ArxivParameters) -> list[Snapshot]:
     """The months of the manifest, each with the time of its last archive."""
     base = absolute(parameters.base_url)
     months: dict[str, str] = {}
-    for entry in _entries(base, parameters.requester_pays and scheme_of(base) in ("s3", "s3a")):
+    for entry in _entries(base, _pays(parameters, base)):
         if re.fullmatch(r"\d{4}", entry["yymm"]):
             month = _full_month(entry["yymm"])
             months[month] = max(months.get(month, ""), entry.get("timestamp", ""))
     return [Snapshot(month, f"{month}-01", _iso(time)) for month, time in sorted(months.items())]
+
+
+def _pays(parameters: ArxivParameters, uri: str) -> bool:
+    """Whether requests have to say that the reader pays."""
+    return parameters.requester_pays and scheme_of(uri) in ("s3", "s3a")
 
 
 def _iso(time: str) -> str:
@@ -102,12 +108,14 @@ def _given_files(parameters: ArxivParameters, snapshot: str) -> Iterator[SourceU
     found = {}
     for pattern in parameters.files:
         uri = pattern.replace("{snapshot}", snapshot)
-        files = [RemoteFile(uri).stat()] if scheme_of(uri) in ("http", "https") else glob_files(uri)
+        pays = _pays(parameters, uri)
+        files = [RemoteFile(uri).stat()] if scheme_of(uri) in ("http", "https") else glob_files(uri, requester_pays=pays)
         if not files:
             raise InputError(f"no file matches {pattern!r}", where=absolute(uri), expected="at least one file for each entry of `files`")
         found |= {file.uri: file for file in files}
     for uri, file in sorted(found.items()):
-        yield SourceUnit(uri, path_below(uri, base), file.bytes, file.etag)
+        options = {"requester_pays": True} if _pays(parameters, uri) else {}
+        yield SourceUnit(uri, path_below(uri, base), file.bytes, file.etag, options)
 
 
 def is_archive(uri: str) -> bool:

@@ -20,7 +20,8 @@ from curation_tasks.errors import ConfigError, InputError, did_you_mean
 from curation_tasks.parts import Snapshot, SourceUnit
 from curation_tasks.sources.web import CommonCrawlParameters
 from curation_tasks.storage.filesystem import absolute, glob_files, scheme_of
-from curation_tasks.storage.remote import REMOTE_SCHEMES, RemoteFile, read_remote
+from curation_tasks.storage.remote import read_remote
+from curation_tasks.storage.remote_file import REMOTE_SCHEMES, RemoteFile
 
 _PUBLIC = ("https://data.commoncrawl.org", "s3://commoncrawl")
 _COLLINFO = "https://index.commoncrawl.org/collinfo.json"
@@ -159,7 +160,9 @@ def _paths(uri: str, snapshot: str, parameters: CommonCrawlParameters) -> list[s
         raise InputError(f"the listing is damaged: {error}", where=uri, expected="paths, one a line, gzip", remedy="try again") from error
     for path in paths:
         if posixpath.isabs(path) or ".." in path.split("/"):
-            raise InputError(f"the listing has a path that leaves its folder: {path!r}", where=uri)
+            raise InputError(
+                f"the listing has a path that leaves its folder: {path!r}", where=uri, remedy="take the listing from its origin"
+            )
     return paths
 
 

@@ -1,6 +1,6 @@
 """Files at known addresses: listed, fetched whole into the cache, or read as a stream without keeping them.
 
-``RemoteFile`` (``curation_tasks.storage.remote``) does the transfers: resumed, patient, polite. Imports no engine.
+``RemoteFile`` (``curation_tasks.storage.remote_file``) does the transfers: resumed, patient, polite. Imports no engine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from curation_tasks.errors import ConfigError, InputError, did_you_mean
 from curation_tasks.parts import SourceUnit
 from curation_tasks.storage.cache import cache_folder
 from curation_tasks.storage.filesystem import absolute, glob_files, scheme_of
-from curation_tasks.storage.remote import REMOTE_SCHEMES, Patience, RemoteFile, open_remote
+from curation_tasks.storage.remote import open_remote
+from curation_tasks.storage.remote_file import REMOTE_SCHEMES, RemoteFile
+from curation_tasks.storage.transfer import Patience
 
 _ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 

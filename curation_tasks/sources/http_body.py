@@ -9,8 +9,13 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterable
+from typing import Any
 
 _BLOCK_BYTES = 2**18
+#: Of a compressed body at a time; a multiple of 512.
+_FED_BYTES = 2**14
+#: Of one body. Servers send one, or a few; without a bound a record could hold millions of empty ones.
+_MOST_MEMBERS = 1000
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -81,41 +86,54 @@ def _joined_chunks(body: bytes, limit: int) -> bytes:
 def _inflated(body: bytes, window: int, limit: int) -> bytes:
     """Of one or several gzip members, or a zlib stream; what came before an error."""
     pages: list[bytes] = []
-    size = 0
-    rest = body
-    while rest:
-        stream = zlib.decompressobj(window)
-        try:
-            piece = stream.decompress(rest, limit - size + 1)
-        except zlib.error:
-            piece = _until_error(rest, window, limit - size)
-            rest = b""
-        else:
-            # What follows a member is the next one, or padding.
-            rest = stream.unused_data if stream.eof and stream.unused_data.startswith(_GZIP) else b""
-        pages.append(piece)
-        size += len(piece)
+    size = place = 0
+    for _ in range(_MOST_MEMBERS):
+        pieces, place = _member(body, place, window, limit - size)
+        pages += pieces
+        size += sum(map(len, pieces))
         if size > limit:
             raise BodyTooLargeError(size)
+        # What follows a member is the next one, or padding.
+        if not body.startswith(_GZIP, place):
+            break
     if not size and body:
         raise DamagedBodyError
     return b"".join(pages)
 
 
-def _until_error(body: bytes, window: int, limit: int) -> bytes:
-    """What a damaged stream gives before its error: fed in small pieces, as zlib gives nothing of a piece that has one."""
+def _member(body: bytes, place: int, window: int, limit: int) -> tuple[list[bytes], int]:
+    """What the member that begins at ``place`` gives up to its end, its error or one byte more than ``limit``; and where it ends.
+
+    It is fed in pieces: zlib copies what lies behind a member each time.
+    """
     stream = zlib.decompressobj(window)
-    pieces: list[bytes] = []
-    size = 0
+    pages: list[bytes] = []
+    left = limit + 1
+    while left > 0 and place < len(body) and not stream.eof:
+        piece = body[place : place + _FED_BYTES]
+        before = stream.copy()
+        try:
+            page = stream.decompress(piece, left)
+        except zlib.error:
+            return [*pages, *_until_error(before, piece, left)], len(body)
+        pages.append(page)
+        left -= len(page)
+        place += len(piece) - len(stream.unused_data) - len(stream.unconsumed_tail)
+    return pages, place
+
+
+def _until_error(stream: Any, piece: bytes, left: int) -> list[bytes]:
+    """What a damaged stream gives before its error: fed in small pieces, as zlib gives nothing of a piece that has one."""
+    pages: list[bytes] = []
     try:
-        for start in range(0, len(body), 512):
-            pieces.append(stream.decompress(body[start : start + 512], limit - size + 1))
-            size += len(pieces[-1])
-            if size > limit:
+        for start in range(0, len(piece), 512):
+            if left <= 0:
                 break
+            pages.append(stream.decompress(piece[start : start + 512], left))
+            left -= len(pages[-1])
     except zlib.error:
         pass
-    return b"".join(pieces)
+    return pages
 
 
 def _brotli(body: bytes) -> Iterable[bytes]:

@@ -11,9 +11,7 @@ skipped. ``NaN`` and ``Infinity``, which JSON does not have but Python writes, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,17 +24,14 @@ from curation_tasks.errors import InputError, did_you_mean
 from curation_tasks.parts import SourceUnit
 from curation_tasks.schema import arrow_type
 from curation_tasks.sources.catalog import ColumnMapping, JsonlParameters
-from curation_tasks.sources.files import ByteStream, open_decompressed
-from curation_tasks.sources.records import RAW_BYTES, SeenIds, bounded, records_batch
+from curation_tasks.sources.files import open_decompressed
+from curation_tasks.sources.json_values import converted_value, is_encodable, parsed_object
+from curation_tasks.sources.jsonl_lines import Block, Lines, blocks, is_regular, lines_of
+from curation_tasks.sources.records import SeenIds, bounded, records_batch
 from curation_tasks.storage.shard import one_batch
 
-BLOCK_BYTES = 8 * 2**20
 #: So many records without the text column, or without any object, prove that the file is another than the one meant.
 PROBED_RECORDS = 1000
-
-_WHITESPACE = b" \t\r\n"
-_NEWLINE, _CARRIAGE_RETURN, _OPENING, _CLOSING = b"\n\r{}"
-_INT64 = range(-(2**63), 2**63)
 
 
 def read_jsonl(unit: SourceUnit, parameters: JsonlParameters, context: RunContext) -> Iterator[pa.RecordBatch]:
@@ -61,76 +56,11 @@ def read_jsonl(unit: SourceUnit, parameters: JsonlParameters, context: RunContex
     """
     reader = _LineReader(unit.uri, parameters, context)
     with open_decompressed(unit.uri, parameters.compression) as stream:
-        for block in _blocks(stream, parameters.max_record_bytes):
+        for block in blocks(stream, parameters.max_record_bytes):
             batch = reader.read(block)
             if len(batch):
                 yield from bounded(batch)
     reader.finish()
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Whole lines, the first of which has the number ``first_line``; or the beginning of a line too long to be held."""
-
-    first_line: int
-    data: bytes
-    cut: bool = False
-
-
-def _blocks(stream: ByteStream, max_line_bytes: int) -> Iterator[_Block]:
-    held: list[bytes] = []
-    held_bytes, line, skipping = 0, 1, False
-    while chunk := stream.read(BLOCK_BYTES):
-        if line == 1 and not held and not skipping:
-            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
-        if skipping:
-            end = chunk.find(b"\n") + 1
-            if end == 0:
-                continue
-            chunk, line, skipping = chunk[end:], line + 1, False
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            data = b"".join([*held, chunk[:end]])
-            yield _Block(line, data)
-            line += data.count(b"\n")
-            held, held_bytes = [], 0
-        held.append(chunk[end:])
-        held_bytes += len(chunk) - end
-        if held_bytes > max_line_bytes + BLOCK_BYTES:
-            yield _Block(line, b"".join(held)[:RAW_BYTES], cut=True)
-            held, held_bytes, skipping = [], 0, True
-    if held_bytes:
-        yield _Block(line, b"".join(held))
-
-
-@dataclass(frozen=True)
-class _Lines:
-    """The lines of a block that are not blank.
-
-    Attributes:
-        data: The block's bytes.
-        starts: int64, shape (lines,): first byte of each.
-        ends: int64, shape (lines,): first byte behind each, its line end not counted.
-        numbers: int64, shape (lines,): from 1.
-        cut: The block is the beginning of one line.
-    """
-
-    data: bytes
-    starts: np.ndarray
-    ends: np.ndarray
-    numbers: np.ndarray
-    cut: bool
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def __getitem__(self, row: int) -> bytes:
-        return self.data[self.starts[row] : self.ends[row]]
-
-    def raw(self, row: int) -> str:
-        """The beginning of a line, with what is not UTF-8 replaced."""
-        start = self.starts[row]
-        return self.data[start : min(self.ends[row], start + RAW_BYTES)].decode("utf-8", "replace")
 
 
 class _LineReader:
@@ -145,8 +75,10 @@ class _LineReader:
         self._first_keys: tuple[int, list[str]] = (0, [])
         self._fields = _field_types(parameters.columns)
 
-    def read(self, block: _Block) -> pa.RecordBatch:
-        lines = self._lines(block)
+    def read(self, block: Block) -> pa.RecordBatch:
+        lines, blank_lines = lines_of(block)
+        if blank_lines:
+            self._context.count("blank_lines", blank_lines)
         columns, reasons = self._whole_block(lines) or self._line_by_line(lines)
         if not self._text_found:
             self._look_for_text(columns["text"], lines)
@@ -161,24 +93,9 @@ class _LineReader:
         if self._objects and not self._text_found:
             raise self._no_text_column()
 
-    def _lines(self, block: _Block) -> _Lines:
-        data = np.frombuffer(block.data, np.uint8)
-        ends = np.flatnonzero(data == _NEWLINE)
-        if len(data) and (len(ends) == 0 or ends[-1] != len(data) - 1):
-            ends = np.append(ends, len(data))
-        starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-        ends = ends - ((ends > starts) & (data[np.maximum(ends, 1) - 1] == _CARRIAGE_RETURN))
-        blank = ends == starts
-        for row in np.flatnonzero(~blank & np.isin(data[np.minimum(starts, len(data) - 1)], list(_WHITESPACE))).tolist():
-            blank[row] = not block.data[starts[row] : ends[row]].strip(_WHITESPACE)
-        if blank.any():
-            self._context.count("blank_lines", blank.sum())
-        rows = np.flatnonzero(~blank)
-        return _Lines(block.data, starts[rows], ends[rows], block.first_line + rows, block.cut)
-
-    def _whole_block(self, lines: _Lines) -> tuple[dict[str, pa.Array], np.ndarray] | None:
+    def _whole_block(self, lines: Lines) -> tuple[dict[str, pa.Array], np.ndarray] | None:
         """All lines at once; None when any of them needs a closer look."""
-        if not _is_regular(lines, self._parameters.max_record_bytes):
+        if not is_regular(lines, self._parameters.max_record_bytes):
             return None
         try:
             table = pa.json.read_json(
@@ -200,14 +117,14 @@ class _LineReader:
         columns |= {name: batch.column(source) for name, (source, _) in self._columns.kept().items()}
         return columns, np.full(len(lines), None, object)
 
-    def _line_by_line(self, lines: _Lines) -> tuple[dict[str, pa.Array], np.ndarray]:
+    def _line_by_line(self, lines: Lines) -> tuple[dict[str, pa.Array], np.ndarray]:
         reasons = np.full(len(lines), None, object)
         records: list[dict[str, Any]] = []
         for row in range(len(lines)):
             if lines.cut or lines.ends[row] - lines.starts[row] > self._parameters.max_record_bytes:
                 record: Any = "record_too_long"
             else:
-                record = _parsed(lines[row])
+                record = parsed_object(lines[row])
             if isinstance(record, str):
                 reasons[row], record = record, {}
             records.append(record)
@@ -216,7 +133,7 @@ class _LineReader:
             text = record.get(self._columns.text)
             if text is not None and not isinstance(text, str):
                 reasons[row], text = "text_not_a_string", None
-            elif text is not None and not _is_encodable(text):
+            elif text is not None and not is_encodable(text):
                 reasons[row], text = "invalid_utf8", None
             texts.append(text)
         self._expect_ids([record.get(self._columns.id) for record in records] if self._columns.id else [])
@@ -237,19 +154,19 @@ class _LineReader:
         values, unreadable = [], 0
         for record in records:
             value = record.get(source) if source else None
-            converted = _convert(value, kind)
+            converted = converted_value(value, kind)
             unreadable += value is not None and converted is None and value != ""
             values.append(converted)
         if unreadable:
             self._context.count(f"unreadable.{name or kind}", unreadable)
         return pa.array(values, arrow_type("string" if kind in ("id", "url") else kind))
 
-    def _look_for_text(self, texts: pa.Array, lines: _Lines) -> None:
+    def _look_for_text(self, texts: pa.Array, lines: Lines) -> None:
         if texts.null_count < len(texts):
             self._text_found = True
             return
         for row in range(len(lines)):
-            record = "record_too_long" if lines.cut else _parsed(lines[row])
+            record = "record_too_long" if lines.cut else parsed_object(lines[row])
             self._records += 1
             if isinstance(record, dict):
                 if self._objects == 0:
@@ -284,74 +201,3 @@ def _field_types(columns: ColumnMapping) -> dict[str, pa.DataType]:
 
 def _typed_names(columns: ColumnMapping) -> dict[str, pa.DataType]:
     return {source: arrow_type(kind) for source, kind in columns.kept().values() if source not in (columns.text, columns.url)}
-
-
-def _is_regular(lines: _Lines, max_line_bytes: int) -> bool:
-    """Whether every line begins with ``{`` and ends with ``}``, none is too long, and all is UTF-8 without NUL.
-
-    With as many objects as lines, each line then is one object: between ``}`` and ``{`` of two lines JSON would need a comma
-    if they were parts of one.
-    """
-    if lines.cut or len(lines) == 0 or b"\0" in lines.data:
-        return False
-    data = np.frombuffer(lines.data, np.uint8)
-    regular = (data[lines.starts] == _OPENING) & (data[lines.ends - 1] == _CLOSING) & (lines.ends - lines.starts <= max_line_bytes)
-    return bool(regular.all()) and _is_utf8(lines.data)
-
-
-def _is_utf8(data: bytes) -> bool:
-    whole = pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data)], np.int64)), pa.py_buffer(data))
-    try:
-        whole.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _parsed(line: bytes) -> dict[str, Any] | str:
-    """The object of a line, or the reason why there is none."""
-    try:
-        record = json.loads(line.decode())
-    except UnicodeDecodeError:
-        return "invalid_utf8"
-    except (ValueError, RecursionError):
-        return "malformed_json"
-    return record if isinstance(record, dict) else "not_an_object"
-
-
-def _is_encodable(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _convert(value: Any, kind: str) -> Any:
-    """The value in the column's type, or None."""
-    if value is None:
-        return None
-    if kind.startswith("list<"):
-        if not isinstance(value, list):
-            return None
-        items = [_convert(item, kind[5:-1]) for item in value]
-        return None if any(item is not None and made is None for item, made in zip(value, items, strict=True)) else items
-    if kind == "id":
-        return (_convert(value, "string") or None) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
-    if kind == "url":
-        return _convert(value, "string") if isinstance(value, str) else None
-    if kind == "string":
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return text if _is_encodable(text) else None
-    if kind == "bool":
-        return value if isinstance(value, bool) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if kind == "int64":
-        return value if isinstance(value, int) and value in _INT64 else None
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")

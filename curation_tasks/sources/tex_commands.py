@@ -49,6 +49,12 @@ SECTIONS = {
     "subhead": 3, "heading": 2, "subheading": 3, "sect": 2, "beginsection": 2, "addsec": 2, "addchap": 1,
 }  # fmt: skip
 
+#: Commands whose argument is a title or the abstract.
+FRONT_MATTER = frozenset(["title", "abstract", "icmltitle", "Title"])
+
+#: Commands behind which a length stands.
+DIMENSIONED = _words("vskip hskip kern parindent parskip baselineskip hsize vsize hoffset voffset textwidth textheight")
+
 #: Environments that go with their content.
 DROPPED_ENVIRONMENTS = _words(
     "figure figure* wrapfigure subfigure floatingfigure SCfigure figwindow teaserfigure table table* wraptable "
@@ -77,6 +83,9 @@ ACCENTS = {
     "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", '"': "\u0308", "=": "\u0304", ".": "\u0307", "u": "\u0306",
     "v": "\u030c", "H": "\u030b", "c": "\u0327", "d": "\u0323", "b": "\u0331", "k": "\u0328", "r": "\u030a", "t": "\u0361",
 }  # fmt: skip
+
+#: Quotes and dashes as TeX writes them.
+QUOTES = {"``": "“", "''": "”", "`": "‘", "--": "–", "---": "—", "-": "-"}
 
 #: Commands that are characters.
 SYMBOLS = {

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from curation_tasks.sources import tex_commands as tables
 from curation_tasks.sources.tex_macros import DEFINERS, Macros
+from curation_tasks.sources.tex_math import ensured_formula, formula_behind, printed_formula
 from curation_tasks.sources.tex_reading import ENVIRONMENT, Text
 from curation_tasks.sources.tex_tidying import HOLE, LINE, PARAGRAPH, TITLE, TITLE_END, as_it_is, tidied
 
@@ -23,18 +24,10 @@ _TOKEN = re.compile(
     r"(?P<text>[^\\{}$~&`'\-\n\x01-\x05#]+)|(?P<command>\\(?:[a-zA-Z@]+\*?|[\s\S]|\Z))|(?P<break>\n[ \t]*\n\s*)|(?P<math>\$\$?)"
     r"|(?P<quote>``|''|`|---?)|(?P<mark>[\x01-\x05])|(?P<other>[\s\S])"
 )
-_INLINE_END = re.compile(r"(?:[^$\\]|\\[\s\S])*?\$", re.DOTALL)
-_DISPLAY_END = re.compile(r"(?:[^$\\]|\\[\s\S]|\$(?!\$))*?\$\$", re.DOTALL)
 _DOCUMENT = re.compile(r"\\begin\s*\{document\}")
 _DOCUMENT_END = re.compile(r"\\end\s*\{document\}|\\bye(?![a-zA-Z])")
 _LENGTH = r"[ \t]*-?[\d.]+[ \t]*[a-z]{2,4}\b"
 _DIMENSION = re.compile(rf"[ \t]*=?(?:{_LENGTH}|[ \t]*\\[a-zA-Z]+)(?:[ \t]*(?:plus|minus){_LENGTH})*")
-_DIMENSIONED = frozenset(
-    ["vskip", "hskip", "kern", "parindent", "parskip", "baselineskip", "hsize", "vsize", "hoffset", "voffset", "textwidth", "textheight"]
-)
-_QUOTES = {"``": "“", "''": "”", "`": "‘", "--": "–", "---": "—", "-": "-"}
-#: What a formula loses: marks of numbering, and commands that only say where it may stand.
-_NO_MATH = re.compile(r"\\(?:label|tag)\s*\{[^{}]*\}|\\(?:nonumber|notag|protect|ensuremath)(?![a-zA-Z])[ ]?")
 #: So deep may texts stand in texts (macros in macros, headings in headings).
 _DEPTH = 48
 #: Titles and abstracts that are tried until one has a text.
@@ -44,11 +37,9 @@ _ACCENTED_CHARACTERS = 200
 #: Characters that macros may write: so many, and so many more for each character of the source, up to the bound of ``Macros``.
 _EXPANDED_CHARACTERS, _EXPANDED_FOR_EACH = 2**19, 16
 
-
-_FRONT_MATTER = frozenset(["title", "abstract", "icmltitle", "Title"])
 _PROTECTED = frozenset(
-    {*tables.DROPPED_ARGUMENTS, *tables.SECTIONS, *tables.PARAGRAPHS, *tables.LINES, *_FRONT_MATTER,
-     *DEFINERS, *_DIMENSIONED, "begin", "end", "verb", "url", "fi", "iffalse"}
+    {*tables.DROPPED_ARGUMENTS, *tables.SECTIONS, *tables.PARAGRAPHS, *tables.LINES, *tables.FRONT_MATTER,
+     *DEFINERS, *tables.DIMENSIONED, "begin", "end", "verb", "url", "fi", "iffalse"}
 )  # fmt: skip
 
 
@@ -143,7 +134,7 @@ class _Scanner:
         elif kind == "math":
             return self._math(source, match.end(), token)
         elif kind == "quote":
-            self._out.append(_QUOTES[token])
+            self._out.append(tables.QUOTES[token])
         elif kind == "mark":
             self._mark(token)
         elif token in "~\n&":
@@ -201,7 +192,7 @@ class _Scanner:
         return self._other_command(source, start, at, name, starred)
 
     def _other_command(self, source: Text, start: int, at: int, name: str, starred: bool) -> int:
-        if name in _FRONT_MATTER:
+        if name in tables.FRONT_MATTER:
             return self._front_matter(source, at, name)
         if name in ("footnote", "footnotetext") and self._options.footnotes:
             note = source.argument(source.optional(at)[1])
@@ -220,7 +211,7 @@ class _Scanner:
             if address:
                 self._out.append(address[0])
             return address[1] if address else at
-        if name in _DIMENSIONED:
+        if name in tables.DIMENSIONED:
             match = _DIMENSION.match(source.value, at)
             return match.end() if match else at
         if name in tables.DROPPED_ARGUMENTS:
@@ -334,26 +325,19 @@ class _Scanner:
         return source.behind_arguments(behind, tables.ENVIRONMENT_ARGUMENTS.get(name, 0))
 
     def _math(self, source: Text, at: int, opening: str) -> int:
-        if opening in ("$", "$$"):
-            match = (_INLINE_END if opening == "$" else _DISPLAY_END).match(source.value, at) if source.has_dollar_behind(at) else None
-            end, behind = (match.end() - len(opening), match.end()) if match else (-1, at)
-        else:
-            closing = "\\)" if opening == "\\(" else "\\]"
-            end = source.find_behind(closing, at)
-            behind = end + 2
-        if end < 0:
-            return at
-        inline = opening in ("$", "\\(")
-        self._formula(source.value[at:end], "$" if inline else "$$", "$" if inline else "$$", display=not inline)
-        return behind
-
-    def _ensured_math(self, source: Text, at: int) -> int:
-        found = source.argument(at)
+        found = formula_behind(source, at, opening)
         if found is None:
             return at
         formula, behind = found
-        if formula.startswith("\\") and source.value.startswith("{", behind) and (end := source.group_end(behind)) > 0:
-            formula, behind = formula + source.value[behind:end], end
+        sign = "$" if opening in ("$", "\\(") else "$$"
+        self._formula(formula, sign, sign, display=sign == "$$")
+        return behind
+
+    def _ensured_math(self, source: Text, at: int) -> int:
+        found = ensured_formula(source, at)
+        if found is None:
+            return at
+        formula, behind = found
         self._formula(formula, "$", "$", display=False)
         return behind
 
@@ -361,7 +345,5 @@ class _Scanner:
         if self._options.math == "drop":
             self._out.append(HOLE)
             return
-        # Single line breaks of a formula are those of the editor; marks are no part of it.
-        formula = " ".join(_NO_MATH.sub("", self.macros.expanded(content)).split())
-        formula = f"{opening}{formula}{closing}" if opening.startswith("$") else f"{opening} {formula} {closing}"
+        formula = printed_formula(self.macros.expanded(content), opening, closing)
         self._out.append(f"{LINE}{formula}{LINE}" if display else formula)

@@ -150,7 +150,7 @@ PARTS = (
         provides=archive_columns,
         rejects=PAGE_REASONS,
         libraries=engine_libraries,
-        data_version=2,
+        data_version=3,
         releases_gil=False,  # the engines have processes of their own; what feeds them has not
         example={"max_files": 2, "sample_seed": 1},
     ),
@@ -163,7 +163,7 @@ PARTS = (
         provides=archive_columns,
         rejects=PAGE_REASONS,
         libraries=engine_libraries,
-        data_version=2,
+        data_version=3,
         releases_gil=False,
         example={"files": "data/*.warc.gz"},
     ),

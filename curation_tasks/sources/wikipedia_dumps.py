@@ -23,7 +23,8 @@ from curation_tasks.parts import Snapshot, SourceUnit
 from curation_tasks.sources.files import common_folder, path_below
 from curation_tasks.sources.wikipedia_part import WikipediaParameters
 from curation_tasks.storage.filesystem import absolute, exists, glob_files, scheme_of
-from curation_tasks.storage.remote import RemoteFile, open_remote, read_remote
+from curation_tasks.storage.remote import open_remote, read_remote
+from curation_tasks.storage.remote_file import RemoteFile
 
 _JOBS = {"multistream": "articlesmultistreamdump", "plain": "articlesdump"}
 _DATE_FOLDER = re.compile(r'href="(?:[^"]*/)?(\d{8})/"')

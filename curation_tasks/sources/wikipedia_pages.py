@@ -21,7 +21,7 @@ from curation_tasks.parts import SourceUnit
 from curation_tasks.sources.download import open_whole
 from curation_tasks.sources.files import open_decompressed
 from curation_tasks.storage.filesystem import open_input, scheme_of, storage_errors
-from curation_tasks.storage.remote import REMOTE_SCHEMES, RemoteFile
+from curation_tasks.storage.remote_file import REMOTE_SCHEMES, RemoteFile
 
 #: How a bzip2 stream with content begins: its size digit, then the mark of a block.
 _STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")

@@ -102,6 +102,7 @@ WIKIPEDIA = SourcePart(
         "malformed_xml",
     ),
     libraries=("lxml",),
+    data_version=2,
     releases_gil=False,
     example={"files": "data/enwiki-20250801-pages-articles-multistream.xml.bz2", "math": "latex", "drop_sections": ["References"]},
 )

@@ -97,10 +97,10 @@ def filesystem(uri: str, *, requester_pays: bool = False) -> tuple[fsspec.Abstra
     """
     scheme = scheme_of(uri)
     object_store = scheme in ("s3", "s3a")
-    if scheme in ("http", "https"):
-        # Behind the colons of an IPv6 address ``url_to_fs`` takes the rest for another address.
-        return fsspec.filesystem(scheme), absolute(uri)
     try:
+        if scheme in ("http", "https"):
+            # Behind the colons of an IPv6 address ``url_to_fs`` takes the rest for another address.
+            return fsspec.filesystem(scheme), absolute(uri)
         options = _object_store_options() | ({"requester_pays": True} if requester_pays else {}) if object_store else {}
         opened, path = url_to_fs(absolute(uri), **options)
     except (ImportError, ValueError) as error:
@@ -248,12 +248,16 @@ def _listed(folder: str) -> list[dict[str, Any]]:
             return []
 
 
-def glob_files(pattern: str) -> list[StoredFile]:
+def glob_files(pattern: str, *, requester_pays: bool = False) -> list[StoredFile]:
     """The files that a path or pattern (``*``, ``?``, ``[…]``, ``**``) names, sorted by URI. No match gives an empty list.
 
     As in a shell, hidden files (also those that a killed writer left) are found only by a pattern that begins with a dot.
+
+    Args:
+        pattern: A path or URI.
+        requester_pays: For buckets of S3 whose owner lets readers pay for listings too.
     """
-    fs, path = filesystem(pattern)
+    fs, path = filesystem(pattern, requester_pays=requester_pays)
     scheme = scheme_of(pattern)
     with storage_errors(pattern):
         if scheme in ("http", "https"):

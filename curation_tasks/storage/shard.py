@@ -306,7 +306,11 @@ def read_shard(uri: str, columns: Iterable[str] | None = None) -> Iterator[pa.Re
             for group in range(parquet.num_row_groups):
                 yield one_batch(parquet.read_row_group(group, columns=names))
         except pa.ArrowInvalid as error:
-            raise InputError(f"not a whole Parquet file: {error}", where=uri) from error
+            raise InputError(
+                f"not a whole Parquet file: {error}",
+                where=uri,
+                remedy="get or make the file again; `curate verify` tells what else is damaged",
+            ) from error
         except OSError as error:
             # Arrow reports damaged pages as an OSError without a number; what the store raises has a number or a type.
             if type(error) is not OSError or error.errno is not None:

@@ -227,7 +227,9 @@ class http_errors:  # noqa: N801  (reads as a statement)
         if isinstance(error, aiohttp.TooManyRedirects):
             raise InputError("the server redirects again and again", where=self._uri, remedy="check the address") from error
         if isinstance(error, aiohttp.InvalidURL):
-            raise ConfigError("this is no address", where=self._uri) from error
+            raise ConfigError(
+                "this is no address", where=self._uri, expected="https://host/path", remedy="check how it is written"
+            ) from error
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             raise ConfigError(
                 f"the server's certificate is not trusted: {getattr(error.certificate_error, 'verify_message', 'unknown')}",

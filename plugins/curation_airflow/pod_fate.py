@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
-
 from curation_airflow.exit_codes import EXIT_KILLED, ExitCode, Reaction, exit_code
 
 if TYPE_CHECKING:
@@ -22,24 +20,6 @@ _NEVER_STARTS = {
     "CreateContainerError": "mend the pod template",
 }
 _NOT_PULLED = {"ErrImagePull", "ImagePullBackOff"}
-
-
-def refusal(message: str) -> AirflowException:
-    """What it means that the API refused what Airflow asked for (401 or 403)."""
-    if "exceeded quota" in message:
-        return AirflowException(
-            f"the namespace's quota does not allow the stage's pod: {message}\n"
-            "  what to do: raise the quota, or run fewer stages at once; the next try asks again"
-        )
-    if "violates PodSecurity" in message:
-        return AirflowFailException(
-            f"the namespace does not admit the stage's pod: {message}\n"
-            "  what to do: take over securityContext from k8s/pods/cpu.yaml into the pod template"
-        )
-    return AirflowFailException(
-        f"Airflow may not do that in the cluster: {message}\n"
-        "  what to do: give the account that Airflow uses the rules of k8s/base/rbac.yaml"
-    )
 
 
 def pod_fate(pod: V1Pod | None, container: str, warnings: Sequence[str] = ()) -> tuple[str, ExitCode]:

@@ -7,29 +7,26 @@ and the environment of a stage, a result that is never lost, and a reaction to e
 from __future__ import annotations
 
 import json
-import logging
 import os
-import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodNotFoundException
 from airflow.providers.cncf.kubernetes.utils.xcom_sidecar import PodDefaults
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 from kubernetes.client import CustomObjectsApi
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from curation_airflow.dask_dashboard import DaskDashboardLink, cluster_name
+from curation_airflow.kubernetes_api import api_message, api_status, names_cluster, refusal, without_debug_log
 from curation_airflow.lineage_parent import lineage_parent
-from curation_airflow.pod_fate import has_ended, pod_fate, refusal, termination_message
+from curation_airflow.pod_fate import has_ended, pod_fate, termination_message
 from curation_airflow.pod_settings import pod_settings
 from curation_airflow.stage_output import StageOutput, one_line
 from curation_airflow.stage_task import StageTask, checked_result
@@ -44,8 +41,6 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
 _RESULT = f"{PodDefaults.XCOM_MOUNT_PATH}/return.json"
-#: What a Connection may say of the way to a cluster.
-_OF_A_CLUSTER = ("in_cluster", "kube_config", "kube_config_path")
 #: Label of Dask clusters: the stage pod that made them.
 POD_LABEL = "curation/pod"
 _RESTRICTED = k8s.V1SecurityContext(
@@ -213,7 +208,7 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
         """Hands the credentials of the Connection on; the pod names the Secret and never holds what is in it."""
         metadata = k8s.V1ObjectMeta(name=self.deployment.storage_secret, labels={"app.kubernetes.io/name": "curate"})
         body = k8s.V1Secret(metadata=metadata, string_data=self._credentials)
-        with _no_debug_log("kubernetes.client.rest"):
+        with without_debug_log("kubernetes.client.rest"):
             try:
                 self.client.create_namespaced_secret(namespace, body)
             except ApiException as error:
@@ -261,11 +256,11 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             if self._result is not None:
                 self.log.warning("the stage is done; what failed afterwards does not matter: %s", error)
                 return
-            if isinstance(error, PodNotFoundException) or _status(error) == 404:
+            if isinstance(error, PodNotFoundException) or api_status(error) == 404:
                 raise self.stage_failure(*pod_fate(None, self.base_container_name), "", context) from error
-            status = _status(error)
+            status = api_status(error)
             if status in (401, 403):
-                raise refusal(_status_message(error)) from error
+                raise refusal(api_message(error)) from error
             if isinstance(error, HTTPError) or status == 429 or status >= 500:
                 raise AirflowException(
                     f"the API of Kubernetes does not answer: {error}\n"
@@ -346,45 +341,9 @@ class StagePodOperator(StageTask, KubernetesPodOperator):
             self.log.warning("Dask clusters of pod %s cannot be deleted: %s", pod.metadata.name, error.reason)
 
 
-def names_cluster(connection: str | None) -> bool:
-    """Whether there is a Connection that says which cluster it is; else it is that of `KUBECONFIG`, or the one in which Airflow runs."""
-    try:
-        extra = BaseHook.get_connection(connection).extra_dejson if connection else {}
-    except AirflowNotFoundException:
-        return False
-    return any(value for name, value in extra.items() if name.removeprefix("extra__kubernetes__") in _OF_A_CLUSTER)
-
-
 def _error_in(message: str) -> str:
     """What a stage said at its end, without its log entries."""
     output = StageOutput(None)
     for line in message.splitlines():
         output.remember(line)
     return output.error()
-
-
-def _status(error: Exception) -> int:
-    """HTTP status of a refused request; 0 for other errors. A refused websocket has it in its text alone."""
-    if not isinstance(error, ApiException):
-        return 0
-    found = re.search(r"Handshake status (\d+)", str(error.reason))
-    return error.status or (int(found[1]) if found else 0)
-
-
-def _status_message(error: Any) -> str:
-    try:
-        return json.loads(error.body)["message"]
-    except (ValueError, TypeError, KeyError):
-        return str(error.reason)
-
-
-@contextmanager
-def _no_debug_log(name: str) -> Iterator[None]:
-    """Keeps a logger from its debug entries: the Kubernetes client logs whole answers, and the one to a Secret holds it."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(max(logging.INFO, level))
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 from kubernetes import client as k8s
 
 from curation_airflow.exit_codes import Reaction
-from curation_airflow.pod_fate import has_ended, pod_fate, refusal, termination_message
+from curation_airflow.pod_fate import has_ended, pod_fate, termination_message
 
 
 def pod(phase: str = "Failed", conditions: dict[str, str] | None = None, state: dict | None = None, **status) -> k8s.V1Pod:
@@ -77,18 +76,3 @@ def test_the_last_words_are_those_of_the_container():
     assert termination_message(pod(state={"terminated": {"exit_code": 78, "message": "error: x"}}), "base") == "error: x"
     assert termination_message(pod(), "base") == ""
     assert termination_message(None, "base") == ""
-
-
-@pytest.mark.parametrize(
-    ("message", "says", "again"),
-    [
-        ('pods "a" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2', "raise the quota", True),
-        ('pods "a" is forbidden: violates PodSecurity "restricted:v1.34": runAsNonRoot != true', "securityContext", False),
-        ('pods is forbidden: User "b" cannot list resource "pods" in API group ""', "k8s/base/rbac.yaml", False),
-    ],
-)
-def test_a_refusal_names_what_refused_and_only_a_quota_is_asked_again(message, says, again):
-    error = refusal(message)
-    assert message in str(error)
-    assert says in str(error).partition("what to do:")[2]
-    assert isinstance(error, AirflowFailException) is not again

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from curation_tasks.dedup.keep import Keep, place_of
+from curation_tasks.dedup.keep import Keep
 from curation_tasks.dedup.rank import LAST, addresses, ordered_float_bits, policy_keys, rank_order, ties
 from curation_tasks.errors import ConfigError
-from curation_tasks.parts import check_uses
+from curation_tasks.parts import check_uses, place_of
 
 FLOATS = st.floats(allow_nan=False)
 

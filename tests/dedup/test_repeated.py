@@ -21,7 +21,7 @@ from curation_tasks.dedup.catalog import PARTS, ParagraphsParameters, SentencesP
 from curation_tasks.dedup.repeated import paragraphs, sentences
 from curation_tasks.dedup.rounds import cut_by
 from curation_tasks.errors import ConfigError
-from curation_tasks.kernels import text_units
+from curation_tasks.kernels import text_units, unit_comparison
 
 PIECES = ["Alpha one. ", "Beta two! ", "Gamma three. ", "ALPHA  one.\n", "Delta 4. ", "Epsilon five.\n", "\n", "x. "]
 TEXTS = st.none() | st.lists(st.sampled_from(PIECES), max_size=7).map("".join)
@@ -52,11 +52,12 @@ def oracle(shards, parameters):
     seen, rejected, cuts = {}, {}, []
     for shard, row, text in documents:
         units = divide(pa.array([text]))
-        said = text_units.compared(pa.array([text]), units, parameters.normalization).to_pylist()
+        hashes, characters = unit_comparison.unit_hashes(pa.array([text]), units, parameters.normalization)
+        said = list(map(tuple, hashes.tolist()))
         items = [tuple(said[at : at + span]) for at in range(len(said) - span + 1)]
         own, stays = {}, {}
         for at, item in enumerate(items):
-            if sum(map(len, item)) >= parameters.min_characters:
+            if characters[at : at + span].sum() >= parameters.min_characters:
                 if item in seen or item in own:
                     for unit in range(at, at + span):
                         stays.setdefault(unit, seen.get(item, f"doc-{shard}-{row}"))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS, Count, Perplexity, Ratio
+from curation_tasks.filters.signals import MEASURED_COUNTS, SIGNALS
+from curation_tasks.filters.signals.formulas import Count, Perplexity, Ratio
 from curation_tasks.kernels.counts import COUNTS
 from curation_tasks.kernels.text_counts import text_counts
 from curation_tasks.schema import COLUMN_TYPES

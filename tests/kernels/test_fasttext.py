@@ -18,7 +18,8 @@ from curation_tasks.filters.language_parameters import LID176_LANGUAGES
 from curation_tasks.kernels import fasttext_model
 from curation_tasks.kernels.fasttext_features import bucket_of
 from curation_tasks.kernels.fasttext_inference import plain_lines, predict, scores_of
-from curation_tasks.kernels.fasttext_model import FastTextModel, load_model
+from curation_tasks.kernels.fasttext_model import load_model
+from curation_tasks.kernels.fasttext_tables import FastTextModel
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.testing import TRAPS
 

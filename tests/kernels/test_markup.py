@@ -69,7 +69,7 @@ def test_tags_are_those_of_another_tokenizer(html: str):
     assert (elements, attributes) == (expected.elements, expected.attributes)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.lists(st.sampled_from([b"<", b">", b"/", b"!", b"--", b"a", b"script", b"=", b'"', b"'", b" ", b"\xff", b"\0"]), max_size=60).map(
         b"".join

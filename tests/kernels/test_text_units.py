@@ -10,9 +10,9 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation_tasks.kernels.identity import text_hashes
-from curation_tasks.kernels.text_units import compared, cut, paragraphs, sentences, span_hashes, unit_hashes
+from curation_tasks.kernels.text_units import cut, paragraphs, sentences
 from curation_tasks.kernels.text_units import pieces as cut_out
+from curation_tasks.kernels.unit_comparison import span_hashes, unit_hashes
 
 PIECES = ["One. ", "two", "! ", "\n", " ", "\u3000", "好。", "Né", "3.1 "]
 TEXTS = st.lists(st.none() | st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
@@ -43,19 +43,6 @@ def test_sentences_by_the_rules_of_unicode(text, expected):
 
 def test_paragraphs_are_lines_and_take_blank_ones_with_them():
     assert pieces(paragraphs, "a\n\nb\n c", "\n\nd", "", "e\n") == ["a\n\n", "b\n", " c", "\n\nd", "e\n"]
-
-
-@given(TEXTS, st.lists(st.sampled_from(STEPS)), st.sampled_from([sentences, paragraphs]))
-def test_units_are_hashed_as_they_are_compared(texts, steps, divide):
-    array = pa.array(["Cut. Off", *texts], pa.string()).slice(1)
-    units = divide(array)
-    expected = compared(array, units, steps)
-    hashes, characters = unit_hashes(array, units, steps)
-    assert hashes.tolist() == text_hashes(expected).tolist()
-    assert characters.tolist() == [len(unit) for unit in expected.to_pylist()]
-    first = np.arange(max(0, len(units.row) - 2))
-    whole = [b"".join(xxhash.xxh3_128_digest(unit.encode()) for unit in expected.to_pylist()[at : at + 3]) for at in first]
-    assert [high << 64 | low for high, low in span_hashes(hashes, first, 3).tolist()] == [xxhash.xxh3_128_intdigest(run) for run in whole]
 
 
 def test_texts_of_many_tiny_units_are_split_too():
@@ -105,12 +92,33 @@ def plainly(text, steps):
     return re.sub(r"\s+", " ", text).strip() if "whitespace" in steps else text
 
 
-@given(st.lists(st.text(LETTERS, min_size=1), max_size=4), st.sets(st.sampled_from(STEPS)))
+@given(TEXTS, st.sampled_from([sentences, paragraphs]))
+def test_units_are_hashed_without_white_space_at_their_ends(texts, divide):
+    array = pa.array(["Cut. Off", *texts], pa.string()).slice(1)
+    units = divide(array)
+    ends = zip(units.row, units.content_start, units.content_end, strict=True)
+    expected = [texts[row].encode()[start:end] for row, start, end in ends]
+    hashes, characters = unit_hashes(array, units, [])
+    assert joined(hashes) == [xxhash.xxh3_128_intdigest(unit) for unit in expected]
+    assert characters.tolist() == [len(unit.decode()) for unit in expected]
+    first = np.arange(max(0, len(expected) - 2))
+    runs = [b"".join(map(xxhash.xxh3_128_digest, expected[at : at + 3])) for at in first]
+    assert joined(span_hashes(hashes, first, 3)) == [xxhash.xxh3_128_intdigest(run) for run in runs]
+
+
+@given(st.lists(st.text(LETTERS, min_size=1), max_size=4), st.lists(st.sampled_from(STEPS)))
 def test_what_is_compared(texts, steps):
     array = pa.array(texts)
     units = paragraphs(array)
-    found = compared(array, units, sorted(steps)).to_pylist()
-    assert found == [plainly(texts[row].strip(), steps) for row in units.row]
+    expected = [plainly(texts[row].strip(), steps) for row in units.row]
+    hashes, characters = unit_hashes(array, units, steps)
+    assert joined(hashes) == [xxhash.xxh3_128_intdigest(unit.encode()) for unit in expected]
+    assert characters.tolist() == list(map(len, expected))
+
+
+def joined(hashes):
+    """128-bit integers of their halves."""
+    return [high << 64 | low for high, low in hashes.tolist()]
 
 
 @given(st.lists(st.tuples(st.text(), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=3)) | st.none(), max_size=5))

@@ -13,8 +13,8 @@ from curation_tasks.kernels.url_normalization import normalize_urls
 TRACKING = ["utm_*", "gclid", "fbclid"]
 
 
-def normalized(*urls, **options):
-    return normalize_urls(pa.array(urls, pa.string()), TRACKING, **options).to_pylist()
+def normalized(*urls):
+    return normalize_urls(pa.array(urls, pa.string()), TRACKING).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,6 @@ def normalized(*urls, **options):
 )
 def test_one_spelling(url, expected):
     assert normalized(url) == [expected]
-
-
-def test_a_slash_at_the_end_can_count():
-    assert normalized("http://a/b/", "http://a/b", drop_trailing_slash=False) == ["http://a/b/", "http://a/b"]
 
 
 def test_paths_and_parameters_keep_their_case_and_order():

@@ -25,10 +25,6 @@ def test_throughput_is_text_read_over_time_and_of_a_source_text_yielded(publishe
     assert rows["stories"]["megabytes_per_second"] == round(rows["stories"]["text_bytes"] / 1.5 / 1e6, 3)
 
 
-def test_reused_stages_are_marked(published: Manifest) -> None:
-    assert [row["stage"] for row in funnel(published, reused={"refine"}) if row["reused"]] == ["refine"]
-
-
 def test_a_funnel_that_adds_up_has_no_imbalance_and_each_broken_sum_is_named(published: Manifest) -> None:
     rows = funnel(published)
     assert imbalances(rows) == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from curation_tasks.kernels.utf8 import text_buffers
 from curation_tasks.pii.catalog import LANGUAGES
-from curation_tasks.pii.recognizers import gazetteer
+from curation_tasks.pii.recognizers import gazetteer, name_words
 
 
 def names(text: str, language: str = "en") -> list[str]:
@@ -74,7 +74,7 @@ def test_titles_follow_the_language():
 
 
 def test_the_catalog_offers_the_languages_that_there_are():
-    assert sorted(gazetteer.languages()) == list(LANGUAGES)
+    assert sorted(name_words.languages()) == list(LANGUAGES)
 
 
 @given(

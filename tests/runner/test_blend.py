@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import InputError
 from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.funnel import funnel, imbalances
@@ -16,11 +14,10 @@ from curation_tasks.lineage.graph import draw, lineage_graph
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_manifest
 from curation_tasks.plan import plan
-from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner.blend_stage import blend_ratios
 from curation_tasks.runner.retention import expired_folders
 from curation_tasks.snapshots import discover
-from curation_tasks.spec import load_pipeline, parse_pipeline
+from curation_tasks.spec import parse_pipeline
 
 pytestmark = pytest.mark.usefixtures("own_parts")
 
@@ -54,34 +51,22 @@ stages:
 """
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with open_cluster(ClusterSettings(workers=2)) as client:
-        yield client
-
-
 @pytest.fixture
-def run(tmp_path, cluster):
+def run_text(tmp_path, run):
     """Runs a pipeline given as text; the results by stage."""
 
     def runner(text: str, snapshot: str = "s1", order=list) -> dict:
         path = tmp_path / f"{text.split()[1]}.yaml"
         path.write_text(text, encoding="utf-8")
-        around = Surroundings(order=order, client=lambda settings: nullcontext(cluster))
-        root = str(tmp_path / "data")
-        outcomes = {"resolve": run_stage(StageRequest("resolve", pipeline_file=str(path), root=root, snapshot=snapshot), around)}
-        for stage in plan(load_pipeline(path)).stages:
-            inputs = {need: outcomes[need]["manifest"] for need in stage.needs}
-            outcomes[stage.id] = run_stage(StageRequest(stage.id, resolved=outcomes["resolve"]["manifest"], inputs=inputs), around)
-        return outcomes
+        return run(path, order=order, snapshot=snapshot)
 
     return runner
 
 
 @pytest.fixture
-def producers(run):
+def producers(run_text):
     """Two published pipelines of 1,500 and 900 documents."""
-    return run(PRODUCER.format(name="one", documents=500)), run(PRODUCER.format(name="two", documents=300))
+    return run_text(PRODUCER.format(name="one", documents=500)), run_text(PRODUCER.format(name="two", documents=300))
 
 
 def rows(outcome: dict) -> list[dict]:
@@ -89,13 +74,13 @@ def rows(outcome: dict) -> list[dict]:
     return [row for shard in dataset.shards for batch in dataset.read(shard) for row in batch.to_pylist()]
 
 
-def test_documents_of_another_pipeline_keep_their_identity(producers, run):
-    outcomes = run(BLEND)
+def test_documents_of_another_pipeline_keep_their_identity(producers, run_text):
+    outcomes = run_text(BLEND)
     assert rows(outcomes["first"]) == rows(producers[0]["lines-one"])
 
 
-def test_a_blend_has_the_wanted_weights_and_loses_nobody(producers, run):
-    outcomes = run(BLEND)
+def test_a_blend_has_the_wanted_weights_and_loses_nobody(producers, run_text):
+    outcomes = run_text(BLEND)
     kept = [row["doc_id"] for row in rows(outcomes["mixed"])]
     assert len(kept) == len(set(kept))
     # The largest blend of 3 : 1 takes all 1,500 of the first and 500 of the second, give or take what chance does.
@@ -109,18 +94,18 @@ def test_a_blend_has_the_wanted_weights_and_loses_nobody(producers, run):
     assert verify(manifest) == []
 
 
-def test_which_documents_are_taken_depends_on_identity_and_seed_alone(producers, run):
-    first = run(BLEND)["mixed"]
-    assert run(BLEND, order=lambda units: units[::-1])["mixed"]["digest"] == first["digest"]
-    other = run(BLEND.replace("seed: 5", "seed: 6"))["mixed"]
+def test_which_documents_are_taken_depends_on_identity_and_seed_alone(producers, run_text):
+    first = run_text(BLEND)["mixed"]
+    assert run_text(BLEND, order=lambda units: units[::-1])["mixed"]["digest"] == first["digest"]
+    other = run_text(BLEND.replace("seed: 5", "seed: 6"))["mixed"]
     assert other["digest"] != first["digest"]
-    smaller = run(BLEND.replace("seed: 5", "seed: 5, size: 1000"))["mixed"]
+    smaller = run_text(BLEND.replace("seed: 5", "seed: 5, size: 1000"))["mixed"]
     assert {row["doc_id"] for row in rows(smaller)} < {row["doc_id"] for row in rows(first)}
 
 
-def test_a_blend_that_is_too_large_says_how_large_it_can_be(producers, run):
+def test_a_blend_that_is_too_large_says_how_large_it_can_be(producers, run_text):
     with pytest.raises(InputError, match=r"'first' more than once\n  expected: `size` of at most 2,000"):
-        run(BLEND.replace("seed: 5", "size: 2001"))
+        run_text(BLEND.replace("seed: 5", "size: 2001"))
 
 
 def test_ratios_by_text():
@@ -132,16 +117,16 @@ def test_ratios_by_text():
         blend_ratios(options, counts | {"b": {"text_bytes": 0}})
 
 
-def test_what_is_not_published_is_refused_with_the_nearest(producers, run):
+def test_what_is_not_published_is_refused_with_the_nearest(producers, run_text):
     with pytest.raises(InputError, match="has published no snapshot 's2'; known: s1"):
-        run(BLEND, snapshot="s2")
+        run_text(BLEND, snapshot="s2")
     with pytest.raises(InputError, match="did you mean 'url'"):
-        run(BLEND.replace("{url: string}", "{urls: string}"))
+        run_text(BLEND.replace("{url: string}", "{urls: string}"))
 
 
-def test_latest_takes_the_newest_publication(producers, run):
-    run(PRODUCER.format(name="one", documents=10), snapshot="s2")
-    outcomes = run(BLEND.replace("pipeline: one", "pipeline: one, snapshot: latest"))
+def test_latest_takes_the_newest_publication(producers, run_text):
+    run_text(PRODUCER.format(name="one", documents=10), snapshot="s2")
+    outcomes = run_text(BLEND.replace("pipeline: one", "pipeline: one, snapshot: latest"))
     assert outcomes["first"]["counts"]["documents"] == 30
 
 
@@ -151,8 +136,8 @@ def test_what_is_published_is_a_snapshot_to_discover(producers, tmp_path):
     assert Path(found.uri).exists()
 
 
-def test_lineage_reaches_the_source_files_of_other_pipelines(producers, run, tmp_path):
-    outcomes = run(BLEND)
+def test_lineage_reaches_the_source_files_of_other_pipelines(producers, run_text, tmp_path):
+    outcomes = run_text(BLEND)
     nodes = lineage_graph(read_manifest(outcomes["publish"]["manifest"]))
     assert [(node.pipeline, node.stage) for node in nodes.values()] == [
         ("one", "lines-one"), ("mix", "first"), ("two", "lines-two"), ("mix", "second"), ("mix", "mixed"), ("mix", "publish"),
@@ -164,9 +149,9 @@ def test_lineage_reaches_the_source_files_of_other_pipelines(producers, run, tmp
     assert all(name in drawing.decode() for name in ("one/s1: lines-one", "mix/s1: mixed", "3 files", "1,500 documents"))
 
 
-def test_housekeeping_keeps_what_a_published_blend_was_made_from(producers, run, tmp_path):
-    run(BLEND)
-    run(PRODUCER.format(name="one", documents=490))
+def test_housekeeping_keeps_what_a_published_blend_was_made_from(producers, run_text, tmp_path):
+    run_text(BLEND)
+    run_text(PRODUCER.format(name="one", documents=490))
     expired = expired_folders(str(tmp_path / "data"), 7, now=datetime.now(UTC) + timedelta(days=30))
     assert producers[0]["lines-one"]["manifest"].rsplit("/", 1)[0] not in expired
     assert producers[0]["text"]["manifest"].rsplit("/", 1)[0] in expired

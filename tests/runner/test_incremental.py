@@ -11,14 +11,12 @@ import pytest
 import typer
 
 from curation_tasks.cli.verify import verify as verify_command
-from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.errors import ConfigError, InputError, TransientError
 from curation_tasks.index import erase, read_index
 from curation_tasks.lineage.explain import explain
 from curation_tasks.lineage.published import published_entries
 from curation_tasks.lineage.verify import verify
 from curation_tasks.manifest import read_list, read_manifest
-from curation_tasks.plan import plan
 from curation_tasks.runner import StageRequest, Surroundings, run_stage
 from curation_tasks.runner import lease as leases
 from curation_tasks.runner.erasure import erase_from_indexes
@@ -26,7 +24,6 @@ from curation_tasks.runner.freshness import freshness, indexed_documents, states
 from curation_tasks.runner.housekeeping import keep_house
 from curation_tasks.runner.publish import named_manifest
 from curation_tasks.runner.retention import expired_folders, published_indexes, snapshots
-from curation_tasks.spec import load_pipeline
 
 MONTHS = ("2026-01", "2026-02", "2026-03")
 TEXTS = {
@@ -51,34 +48,20 @@ stages:
 """
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with open_cluster(ClusterSettings(workers=2)) as client:
-        yield client
-
-
 @pytest.fixture
-def curate(tmp_path, own_parts, cluster):
+def curate(tmp_path, own_parts, run):
     """``curate(snapshot, root=…, until=…, **replacements in the pipeline)``: the results of the stages."""
 
-    def run(snapshot, root="data", until=None, name="monthly", texts=TEXTS, document=PIPELINE, **replacements):
+    def runner(snapshot, root="data", until=None, name="monthly", texts=TEXTS, document=PIPELINE, **replacements):
         document = document.replace("TEXTS", json.dumps(texts)).replace("name: monthly", f"name: {name}")
         for old, new in replacements.items():
             assert old in document
             document = document.replace(old, new)
         path = tmp_path / f"{name}.yaml"
         path.write_text(document, encoding="utf-8")
-        around = Surroundings(client=lambda settings: nullcontext(cluster))
-        request = StageRequest("resolve", pipeline_file=str(path), root=str(tmp_path / root), snapshot=snapshot)
-        outcomes = {"resolve": run_stage(request, around)}
-        for stage in plan(load_pipeline(path)).stages:
-            inputs = {need: outcomes[need]["manifest"] for need in stage.needs}
-            outcomes[stage.id] = run_stage(StageRequest(stage.id, resolved=outcomes["resolve"]["manifest"], inputs=inputs), around)
-            if stage.id == until:
-                break
-        return outcomes
+        return run(path, root, until=until, snapshot=snapshot)
 
-    return run
+    return runner
 
 
 def published_text(root: Path, snapshot):
@@ -146,20 +129,39 @@ def test_any_order_of_runs_ends_in_the_same_data(curate, tmp_path, reduction, or
     assert [state(root, snapshot) for snapshot in MONTHS] == ["fresh"] * 3
 
 
-@pytest.mark.parametrize("reduction", ["dedup.simhash", "dedup.sentences", "dedup.paragraphs"])
-def test_every_other_reduction_is_compared_with_earlier_snapshots(curate, tmp_path, reduction):
-    parameters = {
-        "dedup.sentences": "{span: 1, min_characters: 1, min_document_characters: 0}",
-        "dedup.paragraphs": "{min_document_characters: 0}",
-    }.get(reduction, "{}")
-    changed = {"reduction: dedup.exact": f"reduction: {reduction}\n    parameters: {parameters}"}
-    texts = {snapshot: [f"{text} stands alone" for text in listed] for snapshot, listed in TEXTS.items()}
+def alone(letter, snapshot):
+    return f"{letter} stands alone"
+
+
+#: Reduction → its parameters, and the text of a letter in a snapshot.
+COMPARED = {
+    "dedup.exact": ("{}", alone),
+    "dedup.fuzzy": ("{width: 1}", versions),
+    "dedup.simhash": ("{}", alone),
+    "dedup.sentences": ("{span: 1, min_characters: 1, min_document_characters: 0}", alone),
+    "dedup.paragraphs": ("{min_document_characters: 0}", alone),
+}
+
+
+def in_words(letters, text_of):
+    return {snapshot: [text_of(letter, snapshot) for letter in listed] for snapshot, listed in letters.items()}
+
+
+@pytest.fixture(params=COMPARED)
+def reduction(request):
+    """A reduction's replacement in the pipeline, and the function from letter and snapshot to text."""
+    parameters, text_of = COMPARED[request.param]
+    return {"reduction: dedup.exact": f"reduction: {request.param}\n    parameters: {parameters}"}, text_of
+
+
+def test_every_reduction_is_compared_with_earlier_snapshots(curate, tmp_path, reduction):
+    changed, text_of = reduction
+    texts = in_words(TEXTS, text_of)
     for snapshot in ("2026-01", "2026-03", "2026-02"):
         curate(snapshot, texts=texts, **changed)
     assert [state(tmp_path / "data", snapshot) for snapshot in MONTHS] == ["fresh", "fresh", "incomplete"]
     curate("2026-03", texts=texts, **changed)
-    expected = {snapshot: [f"{text} stands alone" for text in listed] for snapshot, listed in EXPECTED.items()}
-    assert {snapshot: published_text(tmp_path / "data", snapshot) for snapshot in MONTHS} == expected
+    assert {snapshot: published_text(tmp_path / "data", snapshot) for snapshot in MONTHS} == in_words(EXPECTED, text_of)
     assert state(tmp_path / "data", "2026-03") == "fresh"
 
 
@@ -359,16 +361,19 @@ def test_an_index_that_changes_after_resolve_stops_the_run(curate, tmp_path, clu
         run_stage(request, Surroundings(client=lambda settings: nullcontext(cluster)))
 
 
-def test_other_datasets_rank_before_all_snapshots(curate, tmp_path):
-    other = {"against: earlier": "index: true"}
+def test_other_datasets_rank_before_all_snapshots(curate, tmp_path, reduction):
+    changed, text_of = reduction
     with pytest.raises(ConfigError, match="'books/2026-01'"):
-        curate("2026-01", **{"against: earlier": "against: [books/2026-01]"})
-    curate("2026-01", name="books", texts={"2026-01": ["b", "f"]}, **other)
-    for snapshot in MONTHS:
-        curate(snapshot, **{"against: earlier": "against: [earlier, books]"})
-    assert {s: published_text(tmp_path / "data", s) for s in MONTHS} == {"2026-01": ["a", "c"], "2026-02": ["d", "e"], "2026-03": []}
-    manifest = read_manifest(curate("2026-02", **{"against: earlier": "against: [earlier, books]"})["exact"]["manifest"])
-    assert [row["snapshot"] for row in read_list(manifest, "earlier")] == ["books/2026-01", "2026-01"]
+        curate("2026-01", **changed, **{"against: earlier": "against: [books/2026-01]"})
+    curate("2026-01", name="books", texts=in_words({"2026-01": ["b", "f"]}, text_of), **changed, **{"against: earlier": "index: true"})
+    both = {"texts": in_words(TEXTS, text_of), "against: earlier": "against: [earlier, books]"}
+    manifests = [curate(snapshot, **changed, **both)["exact"]["manifest"] for snapshot in MONTHS]
+    left = {"2026-01": ["a", "c"], "2026-02": ["d", "e"], "2026-03": []}
+    assert {snapshot: published_text(tmp_path / "data", snapshot) for snapshot in MONTHS} == in_words(left, text_of)
+    assert [row["snapshot"] for row in read_list(read_manifest(manifests[1]), "earlier")] == ["books/2026-01", "2026-01"]
+    told = explain(read_manifest(manifests[2]), "dated:2026-03-2")[-1]
+    told = told["cuts"][0] if "cuts" in told else told["evidence"]
+    assert (told["survivor"], told["survivor_snapshot"]) == ("dated:2026-01-1", "books/2026-01")
 
 
 def test_other_parameters_and_missing_files_are_never_an_empty_match(curate):

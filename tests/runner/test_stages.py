@@ -10,43 +10,13 @@ import pyarrow as pa
 import pytest
 
 from curation_tasks.cli.run import run_pipeline
-from curation_tasks.clusters import ClusterSettings, open_cluster
 from curation_tasks.context import RunContext
 from curation_tasks.errors import ConfigError, CurationError, InputError, TransientError
 from curation_tasks.manifest import read_list, read_manifest
-from curation_tasks.runner import StageRequest, Surroundings, run_stage
+from curation_tasks.runner import StageRequest, run_stage
 from curation_tasks.runner.retention import expired_folders, snapshots
 from curation_tasks.runner.source_stage import _limited
 from curation_tasks.storage.shard import read_shard
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """One cluster of two threads for all tests of this file, whatever they ask for."""
-    with open_cluster(ClusterSettings(workers=2)) as client:
-        yield client
-
-
-@pytest.fixture
-def run(tmp_path, cluster):
-    """Runs a pipeline's stages and gives the results by stage."""
-    from contextlib import nullcontext
-
-    def runner(path, root="data", order=list, until=None, **more):
-        from curation_tasks.plan import override, plan
-        from curation_tasks.spec import load_pipeline
-
-        root = root if "://" in root else str(tmp_path / root)
-        around = Surroundings(order=order, client=lambda settings: nullcontext(cluster))
-        outcomes = {"resolve": run_stage(StageRequest("resolve", pipeline_file=str(path), root=root, **more), around)}
-        for stage in plan(override(load_pipeline(path), more.get("overrides", {}))).stages:
-            inputs = {need: outcomes[need]["manifest"] for need in stage.needs}
-            outcomes[stage.id] = run_stage(StageRequest(stage.id, resolved=outcomes["resolve"]["manifest"], inputs=inputs), around)
-            if stage.id == until:
-                break
-        return outcomes
-
-    return runner
 
 
 def digests(outcomes):

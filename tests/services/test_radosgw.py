@@ -8,6 +8,8 @@ import pytest
 from s3fs import S3FileSystem
 
 from curation_tasks.errors import ConfigError
+from curation_tasks.sources.arxiv_listing import list_archives
+from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.storage.commit import create_if_absent
 from curation_tasks.storage.filesystem import exists, filesystem, glob_files, list_names, open_output, read_bytes, write_bytes
 from curation_tasks.storage.remote import read_remote
@@ -62,6 +64,12 @@ def test_a_bucket_whose_readers_pay(of_another_owner, monkeypatch):
     with pytest.raises(ConfigError, match="requester_pays: true"):
         read_remote(of_another_owner)
     assert read_remote(of_another_owner, requester_pays=True) == b"content"
+    pattern = of_another_owner.replace("/file", "/f*")
+    with pytest.raises(ConfigError, match="requester_pays: true"):
+        glob_files(pattern)
+    for files in (pattern, of_another_owner):
+        [unit] = list_archives(ArxivParameters(files=files), "all")
+        assert (unit.uri, unit.bytes, unit.options) == (of_another_owner, 7, {"requester_pays": True})
 
 
 @pytest.mark.parametrize("s3", ["radosgw"], indirect=True)

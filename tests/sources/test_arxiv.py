@@ -290,7 +290,7 @@ def test_kinds_of_archives(kind):
 WHOLE = [gzip.compress(tar({"ms.tex": paper(1), "b/c.tex": b"\\input{ms}"})), tar({"ms.tex": paper(1)}), paper(2), tar(PACKAGES)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples * 3 // 2)
 @given(data=st.data())
 def test_any_damage_gives_a_reason_or_a_document(tmp_path, data):
     raw = bytearray(data.draw(st.sampled_from(WHOLE)))

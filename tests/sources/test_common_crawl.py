@@ -22,7 +22,7 @@ from curation_tasks.sources.common_crawl import list_files, list_snapshots
 from curation_tasks.sources.web import CommonCrawlParameters
 from curation_tasks.storage import remote
 from curation_tasks.storage.filesystem import write_bytes
-from curation_tasks.storage.remote import Patience
+from curation_tasks.storage.transfer import Patience
 
 CRAWL = "CC-MAIN-2025-33"
 FILES = 4

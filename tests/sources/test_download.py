@@ -18,8 +18,8 @@ from curation_tasks.parts import Parameters, SourceUnit
 from curation_tasks.sources.download import Download, UrlDownloader, open_unit, open_whole
 from curation_tasks.storage import remote
 from curation_tasks.storage.cache import cache_folder
-from curation_tasks.storage.remote import BusyError, Patience, open_remote, read_remote
-from curation_tasks.storage.transfer import user_agent
+from curation_tasks.storage.remote import open_remote, read_remote
+from curation_tasks.storage.transfer import BusyError, Patience, user_agent
 
 CONTENT = b"content of the file\n" * 1000
 LARGE = b"".join(b"line %06d of a larger file\n" % number for number in range(200_000))

@@ -7,10 +7,14 @@ import pytest
 from s3fs import S3FileSystem
 
 from curation_tasks.errors import ConfigError, InputError, TransientError
-from curation_tasks.parts import Parameters
+from curation_tasks.parts import Parameters, SourceUnit
+from curation_tasks.sources.arxiv_listing import list_archives
+from curation_tasks.sources.arxiv_part import ArxivParameters
 from curation_tasks.sources.download import Download, UrlDownloader, open_unit
 from curation_tasks.storage.filesystem import write_bytes
-from curation_tasks.storage.remote import Patience, RemoteFile, open_remote, read_remote
+from curation_tasks.storage.remote import open_remote, read_remote
+from curation_tasks.storage.remote_file import RemoteFile
+from curation_tasks.storage.transfer import Patience
 
 CONTENT = b"".join(b"line %06d of a larger file\n" % number for number in range(100_000))
 QUICK = Patience(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=2.0)
@@ -81,6 +85,35 @@ class TestFaults:
         seen.clear()
         assert read_remote("s3://bucket/file") == CONTENT
         assert set(seen) == {None}
+
+    @pytest.mark.parametrize("pays", [True, False])
+    def test_patterns_of_archives_in_a_bucket_whose_readers_pay(self, pays):
+        seen = []
+        contents = "".join(
+            f"<Contents><Key>src/arXiv_src_2503_00{k}.tar</Key><ETag>&quot;e{k}&quot;</ETag><Size>{k}</Size></Contents>" for k in (1, 2)
+        )
+        listing = f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode()
+
+        def store(handler: BaseHTTPRequestHandler, number: int) -> bool:
+            seen.append(handler.headers.get("x-amz-request-payer"))
+            if "list-type" not in handler.path:
+                return False
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(listing)))
+            handler.end_headers()
+            handler.wfile.write(listing)
+            return True
+
+        self.server.faults = store
+        parameters = ArxivParameters(files="s3://bucket/src/arXiv_src_2503_*.tar", requester_pays=pays)
+        units = list_archives(parameters, "all")
+        assert [(unit.path, unit.bytes, dict(unit.options)) for unit in units] == [
+            (f"arXiv_src_2503_00{k}.tar", k, {"requester_pays": True} if pays else {}) for k in (1, 2)
+        ]
+        self.server.files["/bucket/src/arXiv_src_2503_002.tar"] = b"ab"
+        with open_unit(SourceUnit(units[1].uri, units[1].path, 2, "", units[1].options)) as file:
+            assert file.read() == b"ab"
+        assert set(seen) == {"requester" if pays else None}
 
     def test_requests_are_signed_and_anonymous_only_when_told_to(self, monkeypatch):
         seen = []

@@ -99,6 +99,22 @@ def test_a_bomb_is_stopped_at_the_bound(form: str):
     assert LIMIT < caught.value.bytes < 10 * LIMIT
 
 
+def test_a_body_of_countless_empty_members_takes_no_time_and_its_first_ones_are_the_page():
+    """Twelve million bytes: feeding all that follows to each member would copy terabytes."""
+    assert page_of(gzip.compress(PAGE) + gzip.compress(b"") * 600_000, None, "gzip", LIMIT) == PAGE
+    with pytest.raises(DamagedBodyError):
+        page_of(gzip.compress(b"") * 600_000, None, "gzip", LIMIT)
+
+
+def test_members_larger_than_what_is_fed_at_a_time():
+    noise = random.Random(8).randbytes(40_000)
+    assert page_of(gzip.compress(noise) + gzip.compress(noise[::-1]) + b"\0" * 9, None, "gzip", LIMIT) == noise + noise[::-1]
+    damaged = bytearray(gzip.compress(noise))
+    damaged[30_000:30_020] = bytes(20)
+    broken = page_of(bytes(damaged) + gzip.compress(noise), None, "gzip", LIMIT)
+    assert noise.startswith(broken[:29_000])
+
+
 @given(st.binary(max_size=400), st.sampled_from([None, "chunked"]), st.sampled_from([None, "gzip", "deflate", "br", "zstd"]))
 def test_any_body_is_a_page_or_has_a_reason(body: bytes, transfer: str | None, content: str | None):
     try:

@@ -17,7 +17,7 @@ from curation_tasks.context import RunContext
 from curation_tasks.errors import InputError
 from curation_tasks.parts import SourceUnit
 from curation_tasks.schema import REJECTION_COLUMNS
-from curation_tasks.sources import jsonl
+from curation_tasks.sources import jsonl, jsonl_lines
 from curation_tasks.sources.catalog import PARTS, JsonlParameters
 from curation_tasks.sources.jsonl import read_jsonl
 from curation_tasks.storage.shard import ROW_GROUP_TEXT_BYTES, text_bytes_of
@@ -149,7 +149,7 @@ def test_integer_identities_are_read_as_text(reader: Reader):
 
 
 def test_a_repeated_identity_is_found_across_batches(reader: Reader, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(jsonl_lines, "BLOCK_BYTES", 300)
     ids = [*range(200), 7, 199, 0, *range(200, 300), 250]
     data = b"".join(b'{"text": "a", "uid": "%d"}\n' % number for number in ids)
     repeated = [row for row, reason in enumerate(reader.reasons(data, columns={"id": "uid"})) if reason]
@@ -192,7 +192,7 @@ def test_a_document_of_50_megabytes_is_a_document(reader: Reader):
 
 
 def test_an_endless_line_is_rejected_without_being_held(reader: Reader, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(jsonl_lines, "BLOCK_BYTES", 1000)
     held = []
 
     original = jsonl._LineReader.read
@@ -242,7 +242,7 @@ LINES = st.one_of(
 MIXED = COLUMNS | {"keep": COLUMNS["keep"] | {"number": "int64", "flag": "bool"}}
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINES, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
 def test_whole_blocks_and_single_lines_give_the_same_rows(reader: Reader, lines: list[bytes], end: bytes):
     # A record with text first, so that the file is what it should be.
@@ -258,13 +258,13 @@ def test_whole_blocks_and_single_lines_give_the_same_rows(reader: Reader, lines:
     assert counters == reader.context.counters
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINES, min_size=1, max_size=8), st.integers(5, 200))
 def test_where_blocks_end_changes_nothing(reader: Reader, lines: list[bytes], block_bytes: int):
     data = b"\n".join([b'{"content": "first"}', *lines])
     whole = reader.rows(data, columns=MIXED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonl, "BLOCK_BYTES", block_bytes)
+        patch.setattr(jsonl_lines, "BLOCK_BYTES", block_bytes)
         cut = reader.rows(data, columns=MIXED)
     assert repr(cut) == repr(whole)
 

@@ -22,7 +22,8 @@ from curation_tasks.context import RunContext
 from curation_tasks.sources.archive_documents import read_archive
 from curation_tasks.sources.files import list_files
 from curation_tasks.sources.web import WarcParameters
-from curation_tasks.storage.remote import RemoteFile, read_remote
+from curation_tasks.storage.remote import read_remote
+from curation_tasks.storage.remote_file import RemoteFile
 
 CRAWL = "CC-MAIN-2025-33"
 PIPELINE = """name: crawl

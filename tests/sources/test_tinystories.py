@@ -92,7 +92,7 @@ def test_another_kind_of_file_is_refused_before_it_fills_the_memory(reader: Read
         reader.rows("word " * 2000)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 3 // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from([END, f" {END}", f"{END}x", "", " ", "a", " b c ", "é\u2003", "\u00a0", "\r"]), max_size=12),
     st.integers(1, 60),

@@ -353,7 +353,7 @@ def test_parameters_that_mean_nothing_are_refused(parameters):
         WikipediaParameters(**parameters)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples * 3 // 5)
 @given(data=st.data())
 def test_any_damage_is_counted_or_refused(tmp_path, data):
     raw, _ = dump.multistream(PAGES[:12], 4) if data.draw(st.booleans()) else (dump.xml_dump(PAGES[:12]).encode(), b"")

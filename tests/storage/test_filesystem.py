@@ -193,6 +193,12 @@ def test_an_unknown_scheme_is_a_configuration_error():
         filesystem("nowhere://host/file")
 
 
+def test_a_package_that_is_not_installed_is_a_configuration_error():
+    program = "import sys; sys.modules['aiohttp'] = None; from curation_tasks.storage.filesystem import filesystem; filesystem('http://host/file')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "ConfigError: http://host/file: no file system for http://" in done.stderr
+
+
 def test_local_files_are_used_where_they_are(tmp_path):
     write_bytes(f"{tmp_path}/model", b"m")
     assert localize(f"file://{tmp_path}/model") == str(tmp_path / "model")

@@ -16,19 +16,27 @@ capitals are not found: for those, configure a model.
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib.resources import files
-
 import numpy as np
 
 from curation_tasks.kernels.compilation import BYTES, OFFSETS, inlined, kernel
+from curation_tasks.pii.recognizers.name_words import (
+    CLOSER,
+    COMMON_WORD,
+    DETERMINER,
+    FNV_OFFSET,
+    FNV_PRIME,
+    NAME,
+    NO_SURNAME,
+    OPENER,
+    PARTICLE,
+    PLACE,
+    TITLE,
+    word_table,
+)
 from curation_tasks.pii.spans import spans_from
 
-_NAME, _COMMON_WORD, _PLACE, _TITLE, _NO_SURNAME, _OPENER, _CLOSER, _PARTICLE, _DETERMINER = (1 << bit for bit in range(9))
 _LOWER, _CAPITALIZED, _INITIAL, _OTHER = 0, 1, 2, 3
 _MOST_SURNAMES = 3
-_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
 def find_names(offsets: np.ndarray, data: np.ndarray, language: str = "en") -> np.ndarray:
@@ -42,7 +50,7 @@ def find_names(offsets: np.ndarray, data: np.ndarray, language: str = "en") -> n
     Returns:
         ``SPAN``, in order of rows and positions.
     """
-    keys, flags = _word_table(language)
+    keys, flags = word_table(language)
     hits = np.empty((len(data) // 64 + 64, 6), np.int64)
     count = _find_names(hits, data, offsets, keys, flags)
     if count > len(hits):
@@ -50,11 +58,6 @@ def find_names(offsets: np.ndarray, data: np.ndarray, language: str = "en") -> n
         _find_names(hits, data, offsets, keys, flags)
     hits = _settle_doubtful(hits[:count])
     return spans_from(hits, "PERSON", hits[:, 3] / 10)
-
-
-def languages() -> tuple[str, ...]:
-    """Languages that have titles and function words here."""
-    return tuple(_words()["languages"])
 
 
 def _settle_doubtful(hits: np.ndarray) -> np.ndarray:
@@ -67,54 +70,6 @@ def _settle_doubtful(hits: np.ndarray) -> np.ndarray:
         return hits
     word = hits[:, 0] * (1 << 20) + hits[:, 4]
     return hits[~doubtful | np.isin(word, word[~doubtful & (hits[:, 3] == 5)])]
-
-
-@cache
-def _words() -> dict:
-    return tomllib.loads(_read("person_words.toml"))
-
-
-def _read(name: str) -> str:
-    return files("curation_tasks.pii").joinpath("data", name).read_text("utf-8")
-
-
-@cache
-def _word_table(language: str) -> tuple[np.ndarray, np.ndarray]:
-    """An open-addressing hash table: uint64 keys (0: empty) and int64 flags, both of a power of two."""
-    words, meanings = _words(), {}
-    given = [line for line in _read("given_names.txt").splitlines() if line and not line.startswith("#")]
-    own = words["languages"][language]
-    for flag, members in (
-        (_NAME, given),
-        (_NAME | _COMMON_WORD, words["common_word_names"].split()),
-        (_NAME | _PLACE, words["place_and_month_names"].split()),
-        (_TITLE | _NO_SURNAME, own["titles"].split()),
-        (_NO_SURNAME, own["not_surnames"].split()),
-        (_OPENER, words["place_openers"].split()),
-        (_CLOSER, words["place_closers"].split()),
-        (_PARTICLE, words["particles"].split()),
-        (_DETERMINER, own["determiners"].split()),
-        (_DETERMINER | _NO_SURNAME, [word.capitalize() for word in own["determiners"].split()]),
-    ):
-        for word in members:
-            meanings[word] = meanings.get(word, 0) | flag
-    size = 1 << (4 * len(meanings)).bit_length()
-    keys, flags = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-    for word in sorted(meanings):
-        key = _hash_of(word)
-        slot = key & (size - 1)
-        while keys[slot]:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], flags[slot] = key, meanings[word]
-    return keys, flags
-
-
-def _hash_of(word: str) -> int:
-    """What ``_hash`` computes."""
-    key = int(_FNV_OFFSET)
-    for byte in word.encode():
-        key = (key ^ byte) * int(_FNV_PRIME) % 2**64
-    return key or 1
 
 
 @inlined
@@ -189,9 +144,9 @@ def _word_end(data, start, stop):
 
 @inlined
 def _hash(data, start, end):
-    key = _FNV_OFFSET
+    key = FNV_OFFSET
     for position in range(start, end):
-        key = (key ^ np.uint64(data[position])) * _FNV_PRIME
+        key = (key ^ np.uint64(data[position])) * FNV_PRIME
     return key if key != 0 else np.uint64(1)
 
 
@@ -214,8 +169,8 @@ def _behind_particles(data, position, stop, keys, flags):
         last, shape = _word_end(data, position + 1, stop)
         flag = flags[_slot(data, position + 1, last, keys)]
         if shape == _CAPITALIZED:
-            return -1 if flag & (_NO_SURNAME | _CLOSER) else last
-        if not flag & _PARTICLE:
+            return -1 if flag & (NO_SURNAME | CLOSER) else last
+        if not flag & PARTICLE:
             return -1
         position = last
     return -1
@@ -246,7 +201,7 @@ def _with_surnames(data, end, stop, keys, flags):
             break
         last, shape = _word_end(data, first, stop)
         flag = flags[_slot(data, first, last, keys)]
-        if shape == _LOWER and flag & _PARTICLE and not hyphen:
+        if shape == _LOWER and flag & PARTICLE and not hyphen:
             ending = _behind_particles(data, last, stop, keys, flags)
             if ending < 0:
                 break
@@ -256,9 +211,9 @@ def _with_surnames(data, end, stop, keys, flags):
             # An initial belongs to the name when a surname follows.
             position = last + 1
             continue
-        if shape != _CAPITALIZED or (flag & _NO_SURNAME and not hyphen):
+        if shape != _CAPITALIZED or (flag & NO_SURNAME and not hyphen):
             break
-        if flag & _CLOSER:
+        if flag & CLOSER:
             return end, surnames, True
         if not _ends_free(data, last, stop):
             break
@@ -280,7 +235,7 @@ def _titled(data, start, end, stop, keys, flags):
     if first >= stop or not _is_word(data, first, stop):
         return end, -1
     last, shape = _word_end(data, first, stop)
-    if shape != _CAPITALIZED or flags[_slot(data, first, last, keys)] & (_NO_SURNAME | _CLOSER):
+    if shape != _CAPITALIZED or flags[_slot(data, first, last, keys)] & (NO_SURNAME | CLOSER):
         return end, -1
     last, _, place = _with_surnames(data, last, stop, keys, flags)
     return (end, -1) if place else (last, first)
@@ -290,7 +245,7 @@ def _titled(data, start, end, stop, keys, flags):
 def _after_opener(data, before_start, before_end, start, keys, flags):
     """Whether the word before is an opener with a dot: ``St. Mary``."""
     dotted = start - before_end == 2 and data[before_end] == 46 and data[before_end + 1] == 32
-    return dotted and flags[_slot(data, before_start, before_end, keys)] & _OPENER != 0
+    return dotted and flags[_slot(data, before_start, before_end, keys)] & OPENER != 0
 
 
 @inlined
@@ -337,28 +292,28 @@ def _find_names(hits, data, offsets, keys, flags):
             if shape in (_CAPITALIZED, _INITIAL):
                 slot = _slot(data, start, end, keys)
                 flag = flags[slot]
-                if flag & _TITLE:
+                if flag & TITLE:
                     following, found = _titled(data, start, end, stop, keys, flags)
                     if found >= 0:
                         count = _keep(hits, count, row, found, following, 8, _slot(data, found, following, keys), 0)
-                elif flag & _NAME and shape == _CAPITALIZED and _stands_free(data, start, end, begin, stop):
+                elif flag & NAME and shape == _CAPITALIZED and _stands_free(data, start, end, begin, stop):
                     near = not opens and start - before_end == 1
                     flag_before = flags[_slot(data, before_start, before_end, keys)] if near else 0
-                    odd_before = near and before_shape == _CAPITALIZED and not before_opens and not flag_before & (_NO_SURNAME | _NAME)
+                    odd_before = near and before_shape == _CAPITALIZED and not before_opens and not flag_before & (NO_SURNAME | NAME)
                     following, surnames, place = _with_surnames(data, end, stop, keys, flags)
-                    blocked = place or flag_before & _OPENER or _after_opener(data, before_start, before_end, start, keys, flags)
+                    blocked = place or flag_before & OPENER or _after_opener(data, before_start, before_end, start, keys, flags)
                     bare = surnames == 0
-                    if not blocked and not (bare and (odd_before or flag_before & _DETERMINER)):
-                        if not flag & (_COMMON_WORD | _PLACE):
+                    if not blocked and not (bare and (odd_before or flag_before & DETERMINER)):
+                        if not flag & (COMMON_WORD | PLACE):
                             count = _keep(hits, count, row, start, following, 6 if bare else 8, slot, 0)
-                        elif flag & _PLACE:
+                        elif flag & PLACE:
                             if not bare and not opens:
                                 count = _keep(hits, count, row, start, following, 8, slot, 0)
                             else:
                                 following = end
                         elif opens:
                             count = _keep(hits, count, row, start, following, 5, slot, 1)
-                        elif before_shape == _LOWER or flag_before & _NAME or not (bare or odd_before):
+                        elif before_shape == _LOWER or flag_before & NAME or not (bare or odd_before):
                             count = _keep(hits, count, row, start, following, 5 if bare else 8, slot, 0)
                     if blocked:
                         following = end

@@ -4,11 +4,9 @@ Words are those between white space (``str.split``), which is faster than its to
 ``whitespace`` is; ``default_tokenizer`` measures the other.
 """
 
-import argparse
 import json
 import time
 
-import pyarrow.parquet as pq
 from datatrove.data import Document
 from datatrove.pipeline.filters import (
     C4QualityFilter,
@@ -20,6 +18,7 @@ from datatrove.pipeline.filters import (
     gopher_repetition_filter,
 )
 from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
+from given_texts import given_texts
 
 #: Its default tokenizer is slow: so many megabytes of text it gets.
 DEFAULT_MEGABYTES = 2.0
@@ -27,12 +26,7 @@ MODULES = (gopher_quality_filter, gopher_repetition_filter, fineweb_quality_filt
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--corpus", required=True)
-    arguments.add_argument("--rows", type=int, required=True)
-    arguments.add_argument("--output", required=True)
-    given = arguments.parse_args()
-    texts = pq.read_table(given.corpus, columns=["text"]).column("text").slice(0, given.rows).to_pylist()
+    texts, output = given_texts(__doc__)
     sizes = [len(text.encode()) for text in texts]
 
     few = next((row for row in range(len(texts)) if sum(sizes[:row]) > DEFAULT_MEGABYTES * 1e6), len(texts))
@@ -68,7 +62,7 @@ def main():
         "punctuation": "".join(sorted(PUNCTUATION_SET)),
         "terminals": "".join(sorted(TERMINAL_PUNCTUATION)),
     }
-    with open(given.output, "w", encoding="utf-8") as file:
+    with open(output, "w", encoding="utf-8") as file:
         json.dump(report, file)
 
 

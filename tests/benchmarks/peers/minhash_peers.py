@@ -5,29 +5,23 @@ ways to words are measured: the default tokenizer, and ``str.split`` put in its 
 words, made within the time.
 """
 
-import argparse
 import json
 import tempfile
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from datatrove.data import Document
 from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
 from datatrove.pipeline.dedup import minhash as module
 from datatrove.pipeline.dedup.minhash import MinhashConfig
+from given_texts import given_texts
 from rensa import RMinHash, RMinHashLSH
 
 PERMUTATIONS, ROWS = 112, 8
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--corpus", required=True)
-    arguments.add_argument("--rows", type=int, required=True)
-    arguments.add_argument("--output", required=True)
-    given = arguments.parse_args()
-    texts = pq.read_table(given.corpus, columns=["text"]).column("text").slice(0, given.rows).to_pylist()
+    texts, output = given_texts(__doc__)
     report = {"documents": len(texts), "megabytes": sum(len(text.encode()) for text in texts) / 1e6}
     few = texts[: max(1, len(texts) // 4)]
     report["few_megabytes"] = sum(len(text.encode()) for text in few) / 1e6
@@ -36,7 +30,7 @@ def main():
     module.load_word_tokenizer = lambda language: split
     report["datatrove_split"] = datatrove(texts)
     report["rensa"] = rensa(texts)
-    with open(given.output, "w", encoding="utf-8") as file:
+    with open(output, "w", encoding="utf-8") as file:
         json.dump(report, file)
 
 

@@ -1,10 +1,9 @@
 """NeMo Curator's filter classes on a corpus: how fast, and what they decide. Runs in an environment of its own, see ``bench_peers.py``."""
 
-import argparse
 import json
 import time
 
-import pyarrow.parquet as pq
+from given_texts import given_texts
 from nemo_curator.stages.text.filters.heuristic import repetition, string
 
 REPETITION = [
@@ -40,18 +39,13 @@ CASCADE = [
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--corpus", required=True)
-    arguments.add_argument("--rows", type=int, required=True)
-    arguments.add_argument("--output", required=True)
-    given = arguments.parse_args()
-    texts = pq.read_table(given.corpus, columns=["text"]).column("text").slice(0, given.rows).to_pylist()
+    texts, output = given_texts(__doc__)
     size = sum(len(text.encode()) for text in texts)
     started = time.process_time()
     kept = [[keeps(one, text) for text in texts] for one in CASCADE]
     seconds = time.process_time() - started
     report = {"speeds": {"nemo_english": size / 1e6 / seconds}, "kept": {str(number): row for number, row in enumerate(kept)}}
-    with open(given.output, "w", encoding="utf-8") as file:
+    with open(output, "w", encoding="utf-8") as file:
         json.dump(report, file)
 
 

@@ -139,7 +139,7 @@ class TestEngines:
         with pytest.raises(ValidationError):
             ExtractionParameters(**given)
 
-    @settings(max_examples=60)
+    @settings(max_examples=settings().max_examples * 3 // 5)
     @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
     @pytest.mark.parametrize("engine", ENGINES)
     def test_any_markup_gives_a_text_or_a_reason(self, engine: str, html: str):

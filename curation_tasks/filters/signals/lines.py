@@ -1,0 +1,97 @@
+"""Signals of a text's lines. Which lines have which prefix says the README.md of the room."""
+
+from __future__ import annotations
+
+from curation_tasks.filters.signals.declaration import CODE, DATA_JUICER, DOLMA, FINEWEB, GOPHER, NEMO, REDPAJAMA, count, ratio
+
+LINES = (
+    count("line_count", "lines", "Lines that are not blank.", FINEWEB),
+    ratio("mean_line_length", "line_characters", "lines", "Mean characters of a line that is not blank.", CODE),
+    ratio(
+        "mean_split_line_length",
+        "characters",
+        "split_lines",
+        "Mean characters of a line, blank ones included, newlines aside.",
+        "BigCode, preprocessing; NeMo Curator, PerExtensionFilter",
+        without="newlines",
+    ),
+    count("longest_line_length", "longest_line", "Characters of the longest line.", CODE),
+    count("long_line_count", "long_lines", "Lines of at least 200 characters.", "mC4, arXiv:2010.11934, section 3.1"),
+    ratio("short_line_ratio", "short_lines", "lines", "Share of lines of at most 30 characters.", FINEWEB),
+    ratio("terminal_line_ratio", "terminal_lines", "lines", "Share of lines whose last character ends a sentence.", FINEWEB),
+    ratio("unpunctuated_line_ratio", "endmark_lines", "lines", "Share of lines that end with none of . ? ! \" '.", NEMO, rest=True),
+    ratio("endmark_line_ratio", "endmark_lines", "lines", "Share of lines that end with one of . ? ! \" '.", REDPAJAMA),
+    ratio("newlines_per_word", "newlines", "words", "Newlines a word.", FINEWEB),
+    ratio("bullet_line_ratio", "bullet_lines", "lines", "Share of lines that begin with one of twelve Unicode bullets.", NEMO),
+    ratio("star_bullet_line_ratio", "star_bullet_lines", "lines", "Share of lines that begin with * or -.", "dolma, gopher tagger"),
+    ratio(
+        "split_dash_bullet_line_ratio",
+        "split_dash_bullet_lines",
+        "split_lines",
+        "Share of lines, blank ones included, that begin with • or -.",
+        f"{GOPHER}, as in datatrove",
+    ),
+    ratio("ellipsis_line_ratio", "ellipsis_lines", "lines", "Share of lines that end with an ellipsis.", REDPAJAMA),
+    ratio(
+        "marked_ellipsis_line_ratio",
+        "marked_ellipsis_lines",
+        "lines",
+        "Share of lines that end with an ellipsis, one in brackets, -», `read more` or `read more..`.",
+        NEMO,
+    ),
+    ratio(
+        "split_ellipsis_line_ratio",
+        "split_ellipsis_lines",
+        "split_lines",
+        "Share of lines, blank ones included, that end with an ellipsis.",
+        f"{GOPHER}, as in datatrove",
+    ),
+    ratio("duplicate_line_ratio", "duplicate_lines", "lines", "Share of lines that are equal to an earlier one.", NEMO),
+    ratio(
+        "duplicate_line_character_ratio",
+        "duplicate_line_characters",
+        "line_characters",
+        "Share of lines that are equal to an earlier one, by characters.",
+        NEMO,
+    ),
+    ratio(
+        "duplicate_line_text_ratio",
+        "duplicate_line_characters",
+        "characters",
+        "Characters of lines that are equal to an earlier one, over all characters but newlines.",
+        FINEWEB,
+        less="newlines",
+    ),
+    ratio(
+        "duplicate_run_line_ratio",
+        "duplicate_run_lines",
+        "run_lines",
+        "Share of pieces between runs of newlines that are equal to an earlier one.",
+        f"{GOPHER}, as in datatrove",
+    ),
+    ratio(
+        "duplicate_run_line_text_ratio",
+        "duplicate_run_line_characters",
+        "characters",
+        "Characters of pieces between runs of newlines that are equal to an earlier one, over all characters.",
+        f"{GOPHER}, as in datatrove",
+    ),
+    ratio("piece_star_bullet_ratio", "star_bullet_pieces", "pieces", "Share of pieces between newlines that begin with * or -.", DOLMA),
+    ratio("piece_ellipsis_ratio", "ellipsis_pieces", "pieces", "Share of pieces between newlines that end with ….", DOLMA),
+    ratio("copied_piece_ratio", "copied_pieces", "pieces", "Share of pieces between newlines that are equal to another one.", DOLMA),
+    ratio(
+        "copied_piece_character_ratio",
+        "copied_piece_characters",
+        "word_characters",
+        "Characters of pieces between newlines that are equal to another one, over the characters of words; at most 1.",
+        DOLMA,
+        at_most_one=True,
+    ),
+    ratio(
+        "characters_per_line",
+        "characters",
+        "split_lines",
+        "Characters, newlines too, a line, blank ones included.",
+        f"{DATA_JUICER}, AverageLineLengthFilter",
+    ),
+)
