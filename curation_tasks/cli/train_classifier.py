@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from curation_tasks.filters.classifier_training import HeldOut, TrainingSet
     from curation_tasks.runner.document_sets import DocumentSet
 
-_Documents = "Manifest, published entry, or JSON Lines or Parquet files; may be repeated."
+_Documents = "Manifest, published entry, or JSON Lines or Parquet files, also as a pattern in quotes; may be repeated."
 
 
 def train_classifier(
@@ -46,7 +46,7 @@ def train_classifier(
 
         - filters.fasttext_quality: {model: models/quality.bin, keep: min_score, min_score: 0.5}
 
-    [bold]Example[/]: curate train-classifier --positive books.jsonl.gz --negative crawl/*.parquet -o models/quality.bin
+    [bold]Example[/]: curate train-classifier --positive books.jsonl.gz --negative 'crawl/*.parquet' -o models/quality.bin
     """
     from curation_tasks.filters.classifier_training import train_classifier as train
     from curation_tasks.runner.document_sets import open_document_set

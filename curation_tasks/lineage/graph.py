@@ -168,7 +168,7 @@ def _box(axes: Any, place: tuple[float, float], kind: str, title: str, caption: 
         )
     )
     title = title if len(title) <= 34 else f"{title[:33]}…"
-    axes.text(left + _WIDTH / 2, top + 0.24, title, ha="center", va="center", weight="bold")
+    axes.text(left + _WIDTH / 2, top + (0.24 if caption else _HEIGHT / 2), title, ha="center", va="center", weight="bold")
     axes.text(left + _WIDTH / 2, top + 0.45, caption, ha="center", va="center", color="#444444")
 
 

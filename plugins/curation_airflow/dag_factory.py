@@ -113,7 +113,10 @@ def build_dag(planned: Plan, pipeline_file: str, root: str) -> DAG:
             if stage is None:
                 note = "Freezes the pipeline, its files and the listing of its sources: everything that decides the output."
                 known = tuple(item.id for item in snapshots)
-                tasks[RESOLVE] = operator(task_id=RESOLVE, call=call, known_snapshots=known, parameters=_targets(planned), doc_md=note)
+                publishes = tuple(item.id for item in planned.stages if item.kind == "publish")
+                tasks[RESOLVE] = operator(
+                    task_id=RESOLVE, call=call, known_snapshots=known, parameters=_targets(planned), publish_stages=publishes, doc_md=note
+                )
                 continue
             task = operator(
                 task_id=stage.id, call=call, datasets=_assets(spec, stage), only_for=_later(planned, stage.id), doc_md=stage_note(stage)

@@ -35,6 +35,7 @@ class StageTask:
         only_for: The last stages of a run for which this one is needed; the task skips itself in a run that ends before it.
         known_snapshots: For resolve: the ids of the catalogue, of which the run must name one; empty when there is none.
         parameters: For resolve: parameters that the run may set → their values when it does not.
+        publish_stages: For resolve: the publish stages of the pipeline.
         **arguments: Of the operator that this is mixed into.
     """
 
@@ -46,12 +47,13 @@ class StageTask:
         only_for: Sequence[str] = (),
         known_snapshots: Sequence[str] = (),
         parameters: Mapping[str, Any] | None = None,
+        publish_stages: Sequence[str] = (),
         **arguments: Any,
     ):
         super().__init__(outlets=list((datasets or {}).values()), **arguments)
         self.call = call
         self.only_for, self.known_snapshots, self.parameters = tuple(only_for), tuple(known_snapshots), dict(parameters or {})
-        self.datasets = dict(datasets or {})
+        self.datasets, self.publish_stages = dict(datasets or {}), tuple(publish_stages)
 
     def skip_when_not_needed(self, context: Context) -> None:
         """Skips the task in a run that ends with a stage which does not need this one."""
@@ -78,7 +80,20 @@ class StageTask:
         changed = {name: parameters[name] for name, default in self.parameters.items() if parameters.get(name, default) != default}
         # JSON is YAML, which is what --set reads.
         overrides = {name: json.dumps(value) for name, value in changed.items()}
-        return replace(self.call, snapshot=self.snapshot(context), limit=parameters.get("limit"), overrides=overrides).argv()
+        snapshot, limit = self.snapshot(context), parameters.get("limit")
+        self.refuse_limited(snapshot, limit, parameters.get("last_stage"))
+        return replace(self.call, snapshot=snapshot, limit=limit, overrides=overrides).argv()
+
+    def refuse_limited(self, snapshot: str, limit: int | None, last_stage: str | None) -> None:
+        """Refuses a run that its publish stage would refuse, after all the work: one with a limit under a whole snapshot's name."""
+        if limit is not None and "+" not in snapshot and self.publish_stages and (not last_stage or last_stage in self.publish_stages):
+            error = ConfigError(
+                f"a run limited to {limit:,} records is not published as snapshot {snapshot!r}",
+                where="dag_run.conf",
+                expected="a snapshot with a suffix",
+                remedy=f"trigger it again with the snapshot {snapshot}+trial, or with a `last_stage` before {self.publish_stages[0]}",
+            )
+            raise AirflowFailException(str(error))
 
     def refuse_unknown_parameters(self, context: Context) -> None:
         """Refuses a run whose configuration sets what the form does not have.

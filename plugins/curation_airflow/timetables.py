@@ -57,7 +57,7 @@ class SnapshotTimetable(Timetable):
     @property
     def summary(self) -> str:
         if not self.snapshots:
-            return "snapshots (none is known yet)"
+            return "snapshots (none is known yet: run the DAG discovery)"
         return f"snapshots ({len(self.snapshots)}, newest {self.snapshots[-1].id})"
 
     def next_dagrun_info_v2(self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction) -> DagRunInfo | None:

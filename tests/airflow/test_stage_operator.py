@@ -252,3 +252,13 @@ def _has_ended(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_limited_run_that_would_publish_is_refused_by_its_first_task(calls):
+    resolve = operator("resolve", publish_stages=["published"])
+    for last_stage in (None, "published"):
+        with pytest.raises(AirflowFailException, match=r"limited to 50 records(?s:.)*all\+trial(?s:.)*before published"):
+            resolve.execute(context(limit=50, last_stage=last_stage))
+    resolve.execute(context(snapshot="all+trial", limit=50))
+    resolve.execute(context(limit=50, last_stage="crate"))
+    assert len(calls()) == 2

@@ -88,7 +88,10 @@ def test_it_survives_the_way_through_the_database():
     stored = SnapshotTimetable.deserialize(timetable(since=date(2026, 5, 1)).serialize())
     assert scheduled(stored, ALL) == scheduled(timetable(since=date(2026, 5, 1)), ALL)
     assert "newest CC-MAIN-2026-30" in stored.summary
-    assert SnapshotTimetable.deserialize(SnapshotTimetable("crawl", []).serialize()).summary == "snapshots (none is known yet)"
+    assert (
+        SnapshotTimetable.deserialize(SnapshotTimetable("crawl", []).serialize()).summary
+        == "snapshots (none is known yet: run the DAG discovery)"
+    )
 
 
 def test_runs_of_one_partition_have_ids_of_their_own():
