@@ -78,16 +78,22 @@ def run_pipeline(
     """Runs the stages of a pipeline in one process, with one cluster for all that ask for the same; the results in order."""
     from curation_tasks.plan import override, plan
     from curation_tasks.runner import StageRequest, Surroundings, run_stage, shared_clusters
+    from curation_tasks.runner.publish import refuse_limited
     from curation_tasks.spec import RESOLVE, load_pipeline
 
     planned = plan(override(load_pipeline(pipeline), overrides or {}))
     if until:
         planned.spec.stage(until)
+    names = [RESOLVE, *(stage.id for stage in planned.stages)]
+    names = names[: names.index(until) + 1] if until else names
+    if any(planned.by_id[name].kind == "publish" for name in names[1:]):
+        # Before any work, not at its end.
+        refuse_limited(snapshot, limit, str(pipeline))
     # The first stage that has work to do compiles for all of them: several kernels at once.
     modules = modules_of(planned, until)
     outcomes: dict[str, dict[str, Any]] = {}
     with shared_clusters() as client:
-        for name in (RESOLVE, *(stage.id for stage in planned.stages)):
+        for name in names:
             asked = planned.by_id[name].spec.resources.memory if name != RESOLVE else None
             request = StageRequest(
                 stage=name, pipeline_file=str(pipeline), snapshot=snapshot, root=root, limit=limit, overrides=overrides or {},
@@ -100,8 +106,6 @@ def run_pipeline(
                     progress=progress.units, client=client, prepare=lambda _, progress=progress: compile_for(modules, progress)
                 )
                 outcomes[name] = run_stage(request, surroundings)
-            if name == until:
-                break
     return list(outcomes.values())
 
 

@@ -17,6 +17,12 @@ _NEVER_STARTS = {
     "StartError": "the image has no such command: it is not one of docker/worker, or of another version",
 }
 _NOT_PULLED = ("ErrImagePull", "ImagePullBackOff")
+_NO_DRIVER_REMEDY = (
+    "the container has no NVIDIA driver, which its runtime should mount: name that runtime in k8s/base/dask/gpu.yaml "
+    "(`runtimeClassName: nvidia`), or make it the nodes' default"
+)
+#: Of the last line that a pod wrote.
+_MESSAGE_CHARACTERS = 300
 _PULL_REMEDY = "look whether the image exists and whether the nodes may pull it (imagePullSecrets of the account curate-dask)"
 
 
@@ -79,10 +85,16 @@ def _of_pod(pod: Object, events: Sequence[Object]) -> Obstacle | None:
             # The first error may be gone at the next pull; one that Kubernetes has begun to wait for is not.
             return Obstacle(f"pod {name} has no image ({reason}): {message}", _PULL_REMEDY, hopeless=reason == "ImagePullBackOff")
         if reason == "CrashLoopBackOff" or (ended.get("exitCode") and container.get("restartCount", 0) >= 3):
-            return Obstacle(
-                f"pod {name} ends again and again", f"read its log: kubectl logs {name} --previous", hopeless=True, permanent=True
-            )
+            return _crashing(name, ended or (container.get("lastState") or {}).get("terminated") or {})
     return None
+
+
+def _crashing(name: str, ended: Object) -> Obstacle:
+    """With the last line of what it wrote, which the specs of k8s/base/dask make its message of termination."""
+    lines = [line.strip() for line in (ended.get("message") or "").splitlines() if line.strip()]
+    remedy = _NO_DRIVER_REMEDY if lines and "NVML" in lines[-1] else f"read its log: kubectl logs {name} --previous"
+    what = f"pod {name} ends again and again" + (f": {lines[-1][:_MESSAGE_CHARACTERS]}" if lines else "")
+    return Obstacle(what, remedy, hopeless=True, permanent=True)
 
 
 def _unschedulable_remedy(message: str) -> str:

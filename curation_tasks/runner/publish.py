@@ -36,7 +36,7 @@ def publish(
         InputError: A gate is not passed; names the figure and the bound.
         ConfigError: The specification was published before and superseded since.
     """
-    refuse_limited(resolved)
+    refuse_limited(resolved.content["snapshot"], resolved.content["limit"], resolved.uri)
     check_gates(datasets, options["gates"])
     # Exports of one dataset in several formats hold the same documents, so they are not added up.
     counts = {name: max(manifest.counts.get(name, 0) for manifest in datasets.values()) for name in ("documents", "text_bytes")}
@@ -61,17 +61,16 @@ def publish(
     raise TransientError("other runs keep publishing this snapshot", where=folder, remedy="it is tried again")
 
 
-def refuse_limited(resolved: Manifest) -> None:
+def refuse_limited(snapshot: str, limit: int | None, where: str) -> None:
     """Keeps a trial run over the first records from being taken for the snapshot.
 
     Raises:
         ConfigError: The run has a limit, and the name of its snapshot does not say that it is a trial.
     """
-    snapshot, limit = resolved.content["snapshot"], resolved.content["limit"]
     if limit is not None and "+" not in snapshot:
         raise ConfigError(
             f"a run limited to {limit:,} records is not published as snapshot {snapshot!r}",
-            where=resolved.uri,
+            where=where,
             expected="a snapshot with a suffix",
             remedy=f"give --snapshot {snapshot}+trial, or stop before it with --until",
         )

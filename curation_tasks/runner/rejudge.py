@@ -140,7 +140,11 @@ class Rejudgement:
                 where=manifest.uri, remedy="run the stage with the new rules, or give that operation a stage of its own",
             )  # fmt: skip
         if not request.rules and not request.changes:
-            raise ConfigError("there is nothing to judge by", where=manifest.uri, remedy="give other rules, or other parameters")
+            raise ConfigError(
+                "there is nothing to judge by",
+                where=manifest.uri,
+                remedy="give other rules (--rules FILE) or parameters (--set NAME=VALUE)",
+            )
         fits = request.positions(self.calls)
         if len(fits) != 1:
             judged = ", ".join(self.calls[index]["use"] for index in Request().positions(self.calls)) or "none"

@@ -59,7 +59,10 @@ class PodSettings:
         path = self.templates / f"{pool}.yaml"
         if not path.is_file():
             known = ", ".join(sorted(other.stem for other in self.templates.glob("*.yaml"))) or "none"
-            raise ConfigError(f"there is no pod template for the pool {pool!r}", where=str(path), expected=f"one of: {known}")
+            raise ConfigError(
+                f"there is no pod template for the pool {pool!r}", where=str(path), expected=f"one of: {known}",
+                remedy="name the folder of the templates (k8s/pods of the repository) in CURATE_POD_TEMPLATES",
+            )  # fmt: skip
         return path
 
     def image_of(self, pool: str) -> str | None:

@@ -90,12 +90,18 @@ def up(home: Path, port: int | None = None, database: str = "sqlite", more: Mapp
         except PostgresError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-    process, port = _start(home, port, database, settings)
-    print(f"Airflow is starting on port {port} (about half a minute; log: {home / 'standalone.log'}) …", flush=True)
     deadline = time.monotonic() + _START_SECONDS
+    process, chosen = _start(home, port, database, settings)
+    _say_that_it_starts(home, chosen)
     while time.monotonic() < deadline and process.poll() is None:
-        if _healthy(port):
-            _say_where(home, port)
+        if _answers(chosen) and not _listens(process.pid, chosen):
+            # Between our look and Airflow's own start lie seconds. Its main process lives on without a page.
+            print(f"Another program has taken port {chosen} meanwhile; starting again on another one.", flush=True)
+            _stop(psutil.Process(process.pid))
+            process, chosen = _start(home, port, database, settings)
+            _say_that_it_starts(home, chosen)
+        elif _healthy(chosen):
+            _say_where(home, chosen)
             return 0
         time.sleep(_POLL_SECONDS)
     ended = f"ended with exit code {process.returncode}" if process.poll() is not None else f"was not healthy after {_START_SECONDS:.0f} s"
@@ -112,13 +118,7 @@ def down(home: Path) -> int:
     if found is None:
         print("Airflow does not run.")
     else:
-        # The tree, not the process group: tasks and stages have groups of their own. All at once, because the main process
-        # passes no signal on.
-        tree = [found, *found.children(recursive=True)]
-        _signal(tree, "terminate")
-        _, alive = psutil.wait_procs(tree, timeout=_STOP_SECONDS)
-        _signal(alive, "kill")
-        psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+        _stop(found)
         print("Airflow is stopped.")
     _pid_file(home).unlink(missing_ok=True)
     PostgresServer(home).stop()
@@ -210,6 +210,23 @@ def _free_ports(port: int | None) -> tuple[int, int, int]:
     return first, second, third
 
 
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((_HOST, port), timeout=1):
+        return True
+    return False
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether that process or one that it started has the port."""
+    with suppress(psutil.NoSuchProcess):
+        main = psutil.Process(pid)
+        for process in [main, *main.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if any(item.status == psutil.CONN_LISTEN and item.laddr.port == port for item in process.net_connections("tcp")):
+                    return True
+    return False
+
+
 def _healthy(port: int) -> bool:
     health = _get_json(f"{_address(port)}/api/v2/monitor/health")
     return all((health.get(name) or {}).get("status") == "healthy" for name in _COMPONENTS)
@@ -225,6 +242,10 @@ def _get_json(url: str) -> Mapping[str, Any]:
             return json.load(answer)
     except (urllib.error.URLError, OSError, ValueError):
         return {}
+
+
+def _say_that_it_starts(home: Path, port: int) -> None:
+    print(f"Airflow is starting on port {port} (about half a minute; log: {home / 'standalone.log'}) …", flush=True)
 
 
 def _say_where(home: Path, port: int) -> None:
@@ -256,6 +277,17 @@ def _process(home: Path) -> psutil.Process | None:
     except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
         return None
     return found if same else None
+
+
+def _stop(main: psutil.Process) -> None:
+    """The tree, not the process group: tasks and stages have groups of their own. All at once, because the main process passes
+    no signal on.
+    """
+    tree = [main, *main.children(recursive=True)]
+    _signal(tree, "terminate")
+    _, alive = psutil.wait_procs(tree, timeout=_STOP_SECONDS)
+    _signal(alive, "kill")
+    psutil.wait_procs(alive, timeout=_STOP_SECONDS)
 
 
 def _signal(processes: Sequence[psutil.Process], method: str) -> None:

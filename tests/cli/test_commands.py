@@ -65,6 +65,14 @@ def test_help_of_every_command_has_an_example():
         assert "Example" in curate(name, "--help", check=0).stdout, name
 
 
+def test_a_limited_run_that_would_publish_is_refused_before_any_work(finished, tmp_path):
+    refused = curate("run", finished[1], "--root", tmp_path / "data", "--limit", 9, check=78)
+    assert "give --snapshot all+trial, or stop before it with --until" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "data").exists()
+    stages = json.loads(curate("run", finished[1], "--root", tmp_path / "data", "--limit", 9, "--until", "clean", "--json", check=0).stdout)
+    assert [stage["stage"] for stage in stages["stages"]] == ["resolve", "stories", "clean"]
+
+
 def test_a_run_accounts_for_every_record(finished):
     counts = {stage["stage"]: stage["counts"] for stage in finished[3]}
     assert counts["stories"] | {"text_bytes": 0} == {

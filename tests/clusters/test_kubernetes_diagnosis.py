@@ -17,6 +17,10 @@ def waiting(reason: str, message: str = "said") -> dict:
     return pod(state={"waiting": {"reason": reason, "message": message}}, restartCount=0)
 
 
+def ended(message: str) -> dict:
+    return {"terminated": {"exitCode": 1, "reason": "Error", "message": message}}
+
+
 def refused(message: str) -> dict:
     return {"status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}}
 
@@ -55,6 +59,29 @@ CASES = {
         True,
     ),
     "crashes": (RUNNING, [], [waiting("CrashLoopBackOff")], "ends again and again", "kubectl logs w1 --previous", True, True),
+    "no driver": (
+        RUNNING,
+        [],
+        [
+            pod(
+                state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
+                lastState=ended("NVML Shared Library Not Found\n"),
+            )
+        ],
+        "ends again and again: NVML Shared Library Not Found",
+        "runtimeClassName: nvidia",
+        True,
+        True,
+    ),
+    "crashes and says why": (
+        RUNNING,
+        [],
+        [pod(state=ended("Traceback …\nOSError: no space\n\n"), restartCount=3)],
+        "ends again and again: OSError: no space",
+        "kubectl logs w1 --previous",
+        True,
+        True,
+    ),
     "starting": (RUNNING, [], [pod(state={"running": {}}, restartCount=0)], "are starting", "READY_SECONDS", False, False),
 }
 
