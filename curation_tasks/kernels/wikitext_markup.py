@@ -268,8 +268,8 @@ def _go_on(state, data, at, out, w):
 @inner
 def _whole_element(state, data, tables, action, at, behind, out, w):
     content, content_end = tag_end(data, at + 1, behind), behind
+    state[LINE_START] = 0  # behind it ``;`` and ``*`` are no marks of a list, other than behind a comment
     if (action in (TAG_RAW, TAG_MATH)) and content < behind:
-        state[LINE_START] = 0
         content_end -= 1
         while data[content_end] != LESS:
             content_end -= 1

@@ -61,6 +61,7 @@ LINES = st.one_of(
 
 
 @example(["river", "&nbsp; [[de:Stadt]]", "[[town|&nbsp;]],"])  # an edge of one line at the place where the next one's text ends
+@example(["river", "<ref>{{cite|x}}</ref>; or *"])
 @settings(max_examples=3 * settings().max_examples)
 @given(lines=st.lists(LINES, max_size=8))
 def test_well_formed_pages(lines):

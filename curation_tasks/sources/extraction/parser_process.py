@@ -128,10 +128,16 @@ class ParserProcess:
             self._start()
         else:
             self._progress[:8] = (-1).to_bytes(8, "little", signed=True)
+        # A process that hangs before it reads would block the pipe, which holds 64 KiB, for ever.
+        watch = threading.Timer(_START_SECONDS, self._process.kill)  # type: ignore[union-attr]
+        watch.daemon = True
+        watch.start()
         try:
             send(self._process.stdin, pack_request(pages))  # type: ignore[union-attr,arg-type]
         except BrokenPipeError:
             return False
+        finally:
+            watch.cancel()
         return True
 
     def _receive(self) -> list[ExtractedPage] | None:

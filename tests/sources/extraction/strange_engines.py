@@ -42,3 +42,9 @@ def make_strange(parameters: ExtractionParameters) -> ExtractionEngine:
 
 def make_nothing(parameters: ExtractionParameters) -> ExtractionEngine:
     raise ImportError("no such engine")
+
+
+def make_sleeper(parameters: ExtractionParameters) -> ExtractionEngine:
+    """Hangs before the first page."""
+    time.sleep(3600)
+    raise AssertionError

@@ -75,6 +75,14 @@ def test_an_engine_that_does_not_start_is_an_error_and_not_a_rejection(strange):
         outcomes(strange("strange_engines:make_nothing"), "a")
 
 
+@pytest.mark.parametrize("size", [10, 1_000_000])  # the pipe between the processes holds less than the second
+def test_an_engine_that_hangs_before_its_first_page_is_killed(strange, monkeypatch: pytest.MonkeyPatch, size: int):
+    monkeypatch.setattr(module, "_START_SECONDS", 1)
+    monkeypatch.setattr(module, "_PATIENCE", 1)
+    with pytest.raises(CurationError, match="before its first page"):
+        strange("strange_engines:make_sleeper").parse([(b"x" * size, None, None)])
+
+
 def test_an_old_process_is_replaced_between_batches(strange, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "RECYCLE_PAGES", 2)
     parser = strange()
