@@ -65,10 +65,20 @@ def read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        known = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise ConfigError(f"there is no such {what}", where=str(path), remedy=did_you_mean(path.name, known)) from None
+        raise ConfigError(f"there is no such {what}", where=str(path), remedy=_nearest(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the {what} cannot be read: {error}", where=str(path), expected="UTF-8 text") from error
+
+
+def _nearest(path: Path) -> str:
+    """What to give in place of a file that is missing: one beside it, else one where repositories keep their pipelines."""
+    beside = [other.name for other in path.parent.glob("*.y*ml")]
+    if beside:
+        return did_you_mean(path.name, beside)
+    kept = {other.stem: other for other in path.parent.glob("dags/pipelines/*.y*ml")}
+    if path.stem in kept:
+        return f"did you mean {str(kept[path.stem])!r}?"
+    return did_you_mean(path.name, map(str, kept.values())) if kept else f"give the path of a YAML file; there is none in {path.parent}"
 
 
 def read_yaml(text: str, path: str) -> Any:
@@ -152,6 +162,8 @@ def _problem(item: Any, model: type[BaseModel]) -> str:
     if item["type"] == "literal_error" and isinstance(item["input"], str):
         known = re.findall(r"'([^']*)'", item["ctx"]["expected"])
         return f"{name}: {item['input']!r} is not allowed; {did_you_mean(item['input'], known)}"
+    if item["type"] in ("model_type", "model_attributes_type"):
+        return f"{name}: a mapping is expected ({', '.join(_fields(model, item['loc']))}), got {item['input']!r}"
     if item["type"] in ("value_error", "assertion_error"):
         return message if not item["loc"] else f"{name}: {message}"
     return f"{name}: {message[0].lower()}{message[1:]}, got {item['input']!r}"

@@ -39,8 +39,8 @@ def rejudge(
     [bold]Examples[/]:
 
       curate rejudge data/my/all/refine/0f3c… --rules stricter.yaml
-      curate rejudge data/my/all/published/000001.json --rules gopher_quality --commit
-      curate rejudge data/my/all/language/77ab… --set min_score=0.5 --set languages=\[en,de]
+      curate rejudge data/my/all/refine/0f3c… --rules gopher_quality --commit
+      curate rejudge data/my/all/language/77ab… --set min_score=0.5
     """
     from curation_tasks.runner import Surroundings
     from curation_tasks.runner.publish import named_manifest

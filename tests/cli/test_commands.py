@@ -215,6 +215,7 @@ def test_operations_lists_and_describes_parts():
     ("arguments", "code", "said"),
     [
         (["run", "missing.yaml"], 78, "no such pipeline file"),
+        (["run", "quickstart"], 78, "did you mean 'dags/pipelines/quickstart.yaml'?"),
         (["show", "missing/manifest.json"], 65, "no manifest lies there"),
         (["show", "missing", "--documents", "-1"], 2, "greater than or equal to 0"),
         (["stage", "refine"], 78, "--resolved"),
@@ -223,7 +224,8 @@ def test_operations_lists_and_describes_parts():
         (["init", "Bad Name"], 78, "lower-case"),
     ],
 )
-def test_errors_have_an_exit_code_and_say_what_to_do(arguments, code, said, tmp_path):
+def test_errors_have_an_exit_code_and_say_what_to_do(arguments, code, said, request, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
     process = curate(*arguments, check=code)
     assert said in process.stderr
     assert "Traceback" not in process.stderr

@@ -43,6 +43,7 @@ def test_the_name_of_a_rule_set_is_its_own_or_that_of_its_file(tmp_path):
         ("rules:\n  - signal: word_count\n    min: 9\n    max: 3\n", 2, "lets nothing pass"),
         ("rules:\n  - signal: word_count\n    min: many\n", 3, "valid number"),
         ("rule:\n  - signal: word_count\n", 1, "did you mean 'rules'"),
+        ("rules:\n  - gopher_quality\n", 2, r"a mapping is expected \(signal, min, max, source\), got 'gopher_quality'"),
         ("rules: []\n", 1, "at least 1"),
         ("rules:\n  - signal: [\n", 3, "YAML"),
         ("rules: []\nrules: []\n", 2, "YAML"),
@@ -69,6 +70,11 @@ def test_a_missing_file_gets_the_nearest_name(tmp_path):
     (tmp_path / "house.yaml").write_text("rules: []")
     with pytest.raises(ConfigError, match=r"did you mean 'house\.yaml'"):
         load_rules(tmp_path / "hause.yaml")
+
+
+def test_a_missing_file_without_neighbours_says_where_none_is(tmp_path):
+    with pytest.raises(ConfigError, match=f"give the path of a YAML file; there is none in {tmp_path}"):
+        load_rules(tmp_path / "house.yaml")
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path):
